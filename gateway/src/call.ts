@@ -1,0 +1,169 @@
+/**
+ * The vocabulary: every noun that more than one phase speaks of. Types only.
+ *
+ * A *caller* makes a *call*. A *model* (the name callers use) resolves to ordered *targets* (provider, its
+ * model, its credential). An *attempt* is one upstream request to one target. A *ticket* is what a call holds of the limits
+ * while it runs. A *refusal* is an answer that Headgate gives instead of a provider.
+ */
+import type { BoundLimit } from './policy/limit.ts';
+import type { Prices } from './policy/money.ts';
+import type { Usage } from './policy/usage.ts';
+
+/** A wire dialect. */
+export type Protocol = 'openai';
+
+/** What a call asks for; decides what is admitted and metered. */
+export type Operation = 'chat' | 'completion' | 'embedding' | 'models' | 'model';
+
+/** Milliseconds for each wait of an attempt; every one is a positive integer. */
+export interface Timeouts {
+  /** Until the connection to the provider stands. */
+  readonly connect: number;
+  /** From the request being sent until the response headers. */
+  readonly headers: number;
+  /** From the request being sent until the first content of a stream. */
+  readonly firstToken: number;
+  /** Between two pieces of a body. */
+  readonly idle: number;
+  /** The whole attempt, first byte to last. */
+  readonly total: number;
+}
+
+/** A model server, as configured. */
+export interface Provider {
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** Scheme, host and port, e.g. `https://api.example.com`. */
+  readonly origin: string;
+  /** What goes before the endpoint's own path, without a trailing slash: `/v1` or empty. */
+  readonly basePath: string;
+  /** The one credential, as the flat name/value list that is sent; empty when the provider needs none. Secret. */
+  readonly credential: readonly string[];
+  readonly region: string;
+  /** Whether `stream_options.include_usage` may be sent to it. */
+  readonly includeUsage: boolean;
+}
+
+/** A provider's model that can serve a call. */
+export interface Target {
+  /** `provider/model`, as in metrics, headers and the ledger. */
+  readonly id: string;
+  readonly provider: Provider;
+  /** The model name that the provider knows. */
+  readonly model: string;
+  /** What its tokens cost; null when nobody knows, which is never the same as free. */
+  readonly prices: Prices | null;
+  readonly timeouts: Timeouts;
+}
+
+/** What a call that has a limit on cost may do when a target's price is unknown. */
+export type Unpriced = 'reject' | 'allow';
+
+/** A model name that callers use. */
+export interface Model {
+  readonly name: string;
+  /** In the order in which they are tried. Never empty. */
+  readonly targets: readonly Target[];
+  /** Output tokens reserved when the caller states no cap. */
+  readonly expectedOutputTokens: number;
+  /** The most output tokens a call may ask for; set as the cap when the caller states none. Null: no cap. */
+  readonly maxOutputTokens: number | null;
+  readonly unpriced: Unpriced;
+}
+
+export interface Tier {
+  readonly id: string;
+  /** As refusals say it: `Pro`. */
+  readonly name: string;
+  /** The way out that refusals offer. */
+  readonly upgrade: { readonly to: string; readonly toName: string; readonly url: string | null } | null;
+}
+
+/** Who calls: a key, with everything that follows from it, resolved when the configuration was loaded. */
+export interface Caller {
+  /** Public and stable: `acme.web`. */
+  readonly keyId: string;
+  readonly organization: string;
+  readonly tier: Tier;
+  /** Model names this key may call. */
+  readonly models: ReadonlySet<string>;
+  /** Milliseconds since the epoch after which the key is refused; null: never. */
+  readonly expiresAt: number | null;
+  readonly revoked: boolean;
+  /** Every limit that binds a call of this key to any model, organization first. */
+  readonly limits: readonly BoundLimit[];
+  /** Whether one of the limits is on cost, so that an unknown price matters. */
+  readonly hasCostLimit: boolean;
+}
+
+/** How a call or an attempt ended. Recorded after the last byte. */
+export type Outcome =
+  | 'ok'
+  | 'client_closed'
+  | 'upstream_refused'
+  | 'upstream_error'
+  | 'upstream_error_in_stream'
+  | 'truncated'
+  | 'timeout_connect'
+  | 'timeout_headers'
+  | 'timeout_first_token'
+  | 'timeout_idle'
+  | 'timeout_total'
+  | 'rejected_identify'
+  | 'rejected_read'
+  | 'rejected_admit'
+  | 'rejected_route'
+  | 'rejected_listen'
+  | 'internal_error';
+
+/** One upstream request: one row of the ledger. */
+export interface AttemptRecord {
+  /** 1 for the first attempt of a call. */
+  readonly number: number;
+  readonly target: string;
+  readonly provider: string;
+  readonly providerModel: string;
+  readonly outcome: Outcome;
+  /** The provider's status, or null when it never answered. */
+  readonly status: number | null;
+  readonly usage: Usage;
+  /** Integer nano-dollars; null when the price is unknown. */
+  readonly cost: number | null;
+  /** The prices `cost` was computed with. */
+  readonly prices: Prices | null;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+}
+
+/** One call from first to last byte: one row of the ledger, one line of the log. Holds no secret and no content. */
+export interface RequestRecord {
+  /** The request id. */
+  readonly id: string;
+  /** Milliseconds since the epoch at which it arrived; the calendar windows it counts in contain this instant. */
+  readonly at: number;
+  readonly region: string;
+  readonly operation: Operation | null;
+  readonly keyId: string | null;
+  readonly organization: string | null;
+  readonly tier: string | null;
+  /** The model name the caller used; null when unknown to Headgate. */
+  readonly model: string | null;
+  readonly streamed: boolean;
+  /** What the caller saw; 499 when the caller left before an answer. */
+  readonly status: number;
+  readonly outcome: Outcome;
+  /** The refusal's code, or null. */
+  readonly code: string | null;
+  /** The limit that refused it, or null. */
+  readonly limit: string | null;
+  /** The sum over the attempts. */
+  readonly usage: Usage;
+  /** Integer nano-dollars over all attempts with a known price; null when any price is unknown. */
+  readonly cost: number | null;
+  readonly attempts: readonly AttemptRecord[];
+  /** Milliseconds, with microseconds behind the point. */
+  readonly durationMs: number;
+  /** Milliseconds until the first content reached the caller; null when none did. */
+  readonly firstTokenMs: number | null;
+}

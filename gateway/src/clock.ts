@@ -1,0 +1,74 @@
+/**
+ * The only place that reads the time, sets a timer, draws a random number or makes an id.
+ * Everything else is handed a {@link Clock}, {@link Random} or {@link Ids}, so that tests run under a
+ * virtual clock and a seed.
+ */
+import { randomBytes } from 'node:crypto';
+
+/** A handle to a pending timer; give it back to {@link Clock.clear}. */
+export type Timer = object;
+
+export interface Clock {
+  /** Wall-clock time in whole milliseconds since the Unix epoch. It may step backwards. */
+  now(): number;
+  /** Monotonic time in milliseconds (fractional), for durations only. */
+  monotonic(): number;
+  /** Calls `run` once, `delayMs` from now. The timer does not keep the process alive. */
+  after(delayMs: number, run: () => void): Timer;
+  /** Calls `run` every `periodMs`. The timer does not keep the process alive. */
+  every(periodMs: number, run: () => void): Timer;
+  /** Cancels a timer; a timer that already ran, or `null`, is ignored. */
+  clear(timer: Timer | null): void;
+}
+
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number;
+}
+
+export interface Ids {
+  /** A new request id: `req_` and 26 characters of Crockford base 32, ordered by time. */
+  request(): string;
+}
+
+/** Node's longest timer: a longer delay would fire at once (2^31-1 ms, about 24.8 days). */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (delayMs, run) => setTimeout(run, Math.min(delayMs, LONGEST_TIMER_MS)).unref(),
+  every: (periodMs, run) => setInterval(run, Math.min(periodMs, LONGEST_TIMER_MS)).unref(),
+  clear: (timer) => {
+    if (timer !== null) clearTimeout(timer as NodeJS.Timeout);
+  },
+};
+
+export const systemRandom: Random = { next: () => Math.random() };
+
+const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/**
+ * Ids in the ULID layout (48 bits of time, 80 bits of randomness; https://github.com/ulid/spec), lower case.
+ * Random bytes are drawn in blocks: one system call serves several hundred ids.
+ */
+export function ulids(clock: Clock): Ids {
+  const block = Buffer.alloc(16 * 512);
+  let used = block.length;
+  return {
+    request() {
+      if (used === block.length) {
+        randomBytes(block.length).copy(block);
+        used = 0;
+      }
+      let id = '';
+      let time = clock.now();
+      for (let place = 0; place < 10; place++) {
+        id = CROCKFORD[time % 32] + id;
+        time = Math.floor(time / 32);
+      }
+      for (let place = 0; place < 16; place++) id += CROCKFORD[block[used++]! & 31];
+      return `req_${id}`;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * Every refusal Headgate can give, in one table. A code never changes its meaning; docs/errors.md lists them.
+ * Policy decides (values), phases throw a {@link Refused}, only the journey catches, the protocol renders.
+ */
+import type { Outcome } from './call.ts';
+import type { LimitState } from './stores/limit-store.ts';
+
+export type Phase = 'listen' | 'identify' | 'read' | 'admit' | 'route' | 'attempt' | 'meter' | 'settle';
+
+/** Who is at fault, so that nobody debugs the wrong side. */
+export type Source = 'caller' | 'gateway' | 'upstream';
+
+interface Row {
+  readonly phase: Phase;
+  readonly source: Source;
+  readonly status: number;
+  /** What a client should do with the same request. */
+  readonly retry: 'never' | 'later';
+  readonly outcome: Outcome;
+  /** OpenAI's `error.type`. */
+  readonly type: string;
+  /** What the caller reads when the thrower has nothing more exact to say. */
+  readonly public: string;
+}
+
+const row = (
+  phase: Phase,
+  source: Source,
+  status: number,
+  retry: Row['retry'],
+  outcome: Outcome,
+  type: string,
+  text: string,
+): Row => ({ phase, source, status, retry, outcome, type, public: text });
+
+// biome-ignore format: one refusal a line makes it a table
+export const REFUSALS = {
+  // phase, source, status, retry, outcome, type, public text
+  not_found: row('listen', 'caller', 404, 'never', 'rejected_listen', 'invalid_request_error', 'There is no such endpoint.'),
+  method_not_allowed: row('listen', 'caller', 405, 'never', 'rejected_listen', 'invalid_request_error', 'This endpoint does not take that method.'),
+  body_too_large: row('listen', 'caller', 413, 'never', 'rejected_listen', 'invalid_request_error', 'The request body is too large.'),
+  body_timeout: row('listen', 'caller', 408, 'never', 'rejected_listen', 'invalid_request_error', 'The request body did not arrive in time.'),
+  body_encoding: row('listen', 'caller', 415, 'never', 'rejected_listen', 'invalid_request_error', 'Send the request body without content-encoding.'),
+  overloaded: row('listen', 'gateway', 503, 'later', 'rejected_listen', 'server_error', 'The gateway holds too many request bodies at the moment.'),
+  draining: row('listen', 'gateway', 503, 'later', 'rejected_listen', 'server_error', 'This gateway is shutting down; another one will answer.'),
+
+  invalid_api_key: row('identify', 'caller', 401, 'never', 'rejected_identify', 'authentication_error', 'The API key is missing or not valid.'),
+
+  invalid_json: row('read', 'caller', 400, 'never', 'rejected_read', 'invalid_request_error', 'The request body is not a JSON object.'),
+  invalid_field: row('read', 'caller', 400, 'never', 'rejected_read', 'invalid_request_error', 'A field of the request is missing or of the wrong type.'),
+  model_not_found: row('read', 'caller', 404, 'never', 'rejected_read', 'invalid_request_error', 'There is no such model.'),
+  model_not_allowed: row('read', 'caller', 403, 'never', 'rejected_read', 'permission_error', 'This key may not call that model.'),
+
+  rate_limit_exceeded: row('admit', 'caller', 429, 'later', 'rejected_admit', 'rate_limit_error', 'A rate limit is used up.'),
+  concurrency_exceeded: row('admit', 'caller', 429, 'later', 'rejected_admit', 'rate_limit_error', 'Too many requests at the same time.'),
+  quota_exceeded: row('admit', 'caller', 429, 'never', 'rejected_admit', 'insufficient_quota', 'A quota is used up.'),
+  request_exceeds_limit: row('admit', 'caller', 400, 'never', 'rejected_admit', 'invalid_request_error', 'The request is larger than a limit can ever admit.'),
+  model_price_unknown: row('admit', 'gateway', 403, 'never', 'rejected_admit', 'permission_error', 'The price of this model is unknown and this key has a limit on cost.'),
+
+  upstream_auth: row('attempt', 'upstream', 502, 'never', 'upstream_error', 'server_error', "The provider refused the gateway's own credential. The operator has to act; your key is fine."),
+  upstream_error: row('attempt', 'upstream', 502, 'later', 'upstream_error', 'server_error', 'The provider failed.'),
+  upstream_unavailable: row('attempt', 'upstream', 503, 'later', 'upstream_error', 'server_error', 'The provider is overloaded or cannot be reached.'),
+  upstream_rate_limited: row('attempt', 'upstream', 429, 'later', 'upstream_refused', 'rate_limit_error', "The provider's own rate limit is used up."),
+  upstream_truncated: row('attempt', 'upstream', 502, 'later', 'truncated', 'server_error', "The provider's answer ended before it was complete."),
+  timeout_connect: row('attempt', 'upstream', 504, 'later', 'timeout_connect', 'server_error', 'The provider could not be connected to in time.'),
+  timeout_headers: row('attempt', 'upstream', 504, 'later', 'timeout_headers', 'server_error', 'The provider did not begin to answer in time.'),
+  timeout_first_token: row('attempt', 'upstream', 504, 'later', 'timeout_first_token', 'server_error', 'The provider sent no content in time.'),
+  timeout_idle: row('attempt', 'upstream', 504, 'later', 'timeout_idle', 'server_error', 'The provider stopped sending in the middle of its answer.'),
+  timeout_total: row('attempt', 'upstream', 504, 'later', 'timeout_total', 'server_error', 'The answer took longer than this target is given.'),
+  upstream_error_in_stream: row('meter', 'upstream', 502, 'later', 'upstream_error_in_stream', 'server_error', 'The provider reported an error in the middle of its answer.'),
+
+  client_closed: row('meter', 'caller', 499, 'never', 'client_closed', 'invalid_request_error', 'The caller left.'),
+  internal: row('settle', 'gateway', 500, 'later', 'internal_error', 'server_error', 'Headgate failed. The request id finds the cause in its log.'),
+} as const satisfies Record<string, Row>;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** What a refusal says beyond its row. */
+export interface RefusalDetail {
+  /** The text callers read, instead of the row's own. */
+  readonly message?: string;
+  /** The request field at fault. */
+  readonly param?: string;
+  /** Milliseconds until the same request can pass. */
+  readonly retryAfterMs?: number;
+  /** The limit that binds, with its state. */
+  readonly binding?: LimitState;
+  /** Every limit that was looked at, for the headers. */
+  readonly states?: readonly LimitState[];
+  /** How much of the binding limit the request asked for. */
+  readonly requested?: number;
+  /** For the log only. */
+  readonly internal?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * A refusal on its way to the journey. Not an Error on purpose: it is an answer and not a defect, and capturing a stack
+ * for each one would make refusing a flood dearer than serving it.
+ */
+export class Refused {
+  readonly code: RefusalCode;
+  readonly detail: RefusalDetail;
+
+  constructor(code: RefusalCode, detail: RefusalDetail = {}) {
+    this.code = code;
+    this.detail = detail;
+  }
+
+  get row(): Row {
+    return REFUSALS[this.code];
+  }
+
+  /** The text that callers read. */
+  get message(): string {
+    return this.detail.message ?? this.row.public;
+  }
+}
+
+/** Anything thrown, as a refusal. What is not one is a defect: its text stays in the log. */
+export function refusalOf(thrown: unknown): Refused {
+  if (thrown instanceof Refused) return thrown;
+  return new Refused('internal', { cause: thrown });
+}
