@@ -96,6 +96,40 @@ export interface Caller {
   readonly hasCostLimit: boolean;
 }
 
+/** What a caller asks for, with the body as it came. */
+export interface Call {
+  readonly operation: Operation;
+  readonly model: Model;
+  readonly body: Buffer;
+  readonly streamed: boolean;
+  /** The largest cap on output tokens in the body; null when it states none. */
+  readonly outputTokensAsked: number | null;
+  /** How many answers are asked for at once; the cap counts for each. */
+  readonly choices: number;
+  /** Whether the caller asked for usage in the stream. */
+  readonly wantsUsage: boolean;
+  /** Where the fields stand that may have to be replaced, as byte offsets into `body`. */
+  readonly spans: CallSpans;
+  /** Input tokens, estimated from the bytes. */
+  readonly inputTokens: number;
+  /** Output tokens that the limits are asked for, over all choices. */
+  readonly outputTokens: number;
+}
+
+export interface ByteSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface CallSpans {
+  /** Just behind the opening brace, where a field can be put first. */
+  readonly open: number;
+  readonly model: ByteSpan;
+  readonly streamOptions: ByteSpan | null;
+  /** Each stated cap on output tokens. */
+  readonly outputCaps: readonly ByteSpan[];
+}
+
 /** How a call or an attempt ended. Recorded after the last byte. */
 export type Outcome =
   | 'ok'

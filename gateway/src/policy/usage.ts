@@ -25,3 +25,38 @@ export interface Usage {
   readonly reasoningTokens: number;
   readonly source: UsageSource;
 }
+
+/** Nothing was used, and that is known. */
+export const NO_USAGE: Usage = {
+  inputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  source: 'none',
+};
+
+/** All input tokens, as limits count them. */
+export function inputOf(usage: Usage): number {
+  return usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
+}
+
+/** All output tokens, as limits count them. */
+export function outputOf(usage: Usage): number {
+  return usage.outputTokens + usage.reasoningTokens;
+}
+
+/** How sure a sum is: as sure as its least sure part that used anything. */
+const DOUBT: readonly UsageSource[] = ['none', 'provider', 'provider_partial', 'estimated'];
+
+/** The use of several attempts together. */
+export function addUsage(a: Usage, b: Usage): Usage {
+  return {
+    inputTokens: a.inputTokens + b.inputTokens,
+    cacheReadTokens: a.cacheReadTokens + b.cacheReadTokens,
+    cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens,
+    outputTokens: a.outputTokens + b.outputTokens,
+    reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+    source: DOUBT.indexOf(a.source) > DOUBT.indexOf(b.source) ? a.source : b.source,
+  };
+}

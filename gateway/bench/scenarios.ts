@@ -1,0 +1,124 @@
+/** What is measured: traffic, load and what an answer must be. */
+import type { Shape } from './traffic.ts';
+
+export const SUBJECTS = ['floor', 'nginx', 'portkey', 'headgate'] as const;
+export type SubjectName = (typeof SUBJECTS)[number];
+
+/** Which key of the configuration a request presents; only Headgate looks at it. */
+export type KeyName = 'load' | 'limited' | 'unknown';
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  readonly shape: Shape;
+  readonly key: KeyName;
+  readonly subjects: readonly SubjectName[];
+  readonly refusal: { readonly status: number; readonly containing: string } | null;
+  /** CPU is divided by what comes out: requests, or the events of the streams. */
+  readonly per: 'request' | 'event';
+  /** The scenario whose floor and Portkey this one is compared with; usually itself. */
+  readonly comparedWith: string;
+  /** Windows for CPU: this many connections. `one-each`: every connection has one exchange, starts staggered. */
+  readonly load:
+    | { readonly connections: number; readonly durationMs: number }
+    | { readonly connections: number; readonly durationMs: 'one-each' };
+  /** The window with one connection for added latency; null: latency is taken from the load windows. */
+  readonly latencyMs: number | null;
+  /** At most this many rounds; it is left out of the rest. */
+  readonly roundsMax: number;
+}
+
+export interface Plan {
+  readonly rounds: number;
+  /** Before the first round, each subject in each scenario: windows of load until it served so many, or so many windows. */
+  readonly warmUp: { readonly windowMs: number; readonly exchanges: number; readonly windowsMax: number };
+  readonly scenarios: readonly Scenario[];
+}
+
+const JSON_1K: Shape = { model: 'json', promptBytes: 1_000, stream: null };
+const CONNECTIONS = 16;
+const STREAMS = 50;
+
+function stream(events: number, paceMs: number): Shape {
+  return { model: `sse-${events}-${paceMs}`, promptBytes: 1_000, stream: { events, paceMs } };
+}
+
+/** A full run takes under 6 minutes, a quick one under 60 s with shorter windows, one round and shorter paced streams. */
+export function planOf(quick: boolean): Plan {
+  const windows = (full: number, short: number) => ({ connections: CONNECTIONS, durationMs: quick ? short : full });
+  const served = { key: 'load', subjects: SUBJECTS, refusal: null, roundsMax: 5 } as const;
+  const refused = {
+    shape: JSON_1K,
+    subjects: ['headgate'],
+    per: 'request',
+    comparedWith: 'json-1k',
+    roundsMax: 5,
+  } as const;
+  return {
+    rounds: quick ? 1 : 5,
+    warmUp: quick
+      ? { windowMs: 300, exchanges: 300, windowsMax: 2 }
+      : { windowMs: 1_000, exchanges: 1_000, windowsMax: 4 },
+    scenarios: [
+      {
+        ...served,
+        name: 'json-1k',
+        title: '1 KB JSON',
+        shape: JSON_1K,
+        per: 'request',
+        comparedWith: 'json-1k',
+        load: windows(2_000, 1_000),
+        latencyMs: quick ? 400 : 1_000,
+      },
+      {
+        ...served,
+        name: 'prompt-100k',
+        title: '100 KB prompt',
+        shape: { model: 'json', promptBytes: 100_000, stream: null },
+        per: 'request',
+        comparedWith: 'prompt-100k',
+        load: windows(1_500, 800),
+        latencyMs: quick ? 300 : 750,
+      },
+      {
+        ...served,
+        name: 'sse-fast',
+        title: 'SSE 300 events, fast',
+        shape: stream(300, 0),
+        per: 'event',
+        comparedWith: 'sse-fast',
+        load: windows(1_500, 800),
+        latencyMs: quick ? 300 : 750,
+      },
+      {
+        ...served,
+        name: 'sse-paced',
+        title: quick ? 'SSE 100 events, 20 ms apart' : 'SSE 300 events, 20 ms apart',
+        shape: stream(quick ? 100 : 300, 20),
+        per: 'event',
+        comparedWith: 'sse-paced',
+        load: { connections: STREAMS, durationMs: 'one-each' },
+        latencyMs: null,
+        roundsMax: 3,
+      },
+      {
+        ...refused,
+        name: 'limited',
+        title: '429: over the limit',
+        key: 'limited',
+        refusal: { status: 429, containing: 'rate_limit_exceeded' },
+        load: windows(1_000, 500),
+        latencyMs: quick ? 200 : 500,
+      },
+      {
+        ...refused,
+        name: 'invalid-key',
+        title: '401: unknown key',
+        key: 'unknown',
+        refusal: { status: 401, containing: 'invalid_api_key' },
+        load: windows(1_000, 500),
+        latencyMs: quick ? 200 : 500,
+      },
+    ],
+  };
+}

@@ -1,0 +1,85 @@
+/** The command line: `headgate serve | check | schema | provider`. Reads the process; everything it calls is handed what it needs. */
+import { existsSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import manifest from '../../package.json' with { type: 'json' };
+import { systemClock } from '../clock.ts';
+import { processEnvironment } from '../config/env.ts';
+import { jsonSchemaText } from '../config/json-schema.ts';
+import type { Level } from '../observe/log.ts';
+import { providerCommand } from '../provider/command.ts';
+import { check } from './check.ts';
+import { serveCommand } from './serve.ts';
+
+const DEFAULT_CONFIG = 'headgate.yaml';
+const say = (line: string) => process.stderr.write(`${line}\n`);
+const write = (text: string) => process.stdout.write(text);
+
+const configOption = () => new Option('-c, --config <file>', 'the configuration file').default(DEFAULT_CONFIG);
+
+/** Says what to do when the file is not there, before anything else complains about it. */
+function missing(file: string): boolean {
+  if (existsSync(file)) return false;
+  say(`There is no file ${file}. Name one with --config, or start from examples/quickstart/headgate.yaml.`);
+  return true;
+}
+
+const program = new Command('headgate')
+  .description('an API gateway for LLM inference endpoints: exact token and cost limits, routing, metering')
+  .version(manifest.version)
+  .showHelpAfterError()
+  .showSuggestionAfterError();
+
+program
+  .command('serve')
+  .description('run the gateway; SIGHUP or a change of the file reloads it, SIGTERM drains it')
+  .addOption(configOption())
+  .option('--log-file <file>', 'write the log to a file instead of standard output')
+  .addOption(
+    new Option('--log-level <level>', 'the least important events to log')
+      .choices(['debug', 'info', 'warn', 'error'])
+      .default('info'),
+  )
+  .option('--no-log-requests', 'leave out the line of each request')
+  .action(async (options: { config: string; logFile?: string; logLevel: Level; logRequests: boolean }) => {
+    process.exitCode = missing(options.config)
+      ? 1
+      : await serveCommand({
+          config: options.config,
+          clock: systemClock,
+          env: processEnvironment(),
+          logFile: options.logFile ?? null,
+          logLevel: options.logLevel,
+          logRequests: options.logRequests,
+          say,
+        });
+  });
+
+program
+  .command('check')
+  .description('say everything that is wrong with a configuration, or what it amounts to')
+  .argument('[file]', 'the configuration file')
+  .addOption(configOption())
+  .action((file: string | undefined, options: { config: string }) => {
+    const path = file ?? options.config;
+    process.exitCode = missing(path) ? 1 : check(path, { env: processEnvironment(), write });
+  });
+
+program
+  .command('schema')
+  .description('print the JSON Schema of the configuration, for editors')
+  .action(() => {
+    write(jsonSchemaText());
+  });
+
+const ended = new AbortController();
+program.addCommand(
+  providerCommand({ clock: systemClock, write: (line) => write(`${line}\n`), signal: ended.signal }).hook(
+    'preAction',
+    () => {
+      process.once('SIGINT', () => ended.abort());
+      process.once('SIGTERM', () => ended.abort());
+    },
+  ),
+);
+
+await program.parseAsync();

@@ -1,0 +1,158 @@
+/**
+ * What is known of one call so far: filled phase by phase, read when something has to be said about it: its
+ * headers, its refusal, its record.
+ */
+import type { Ticket } from './admit/admit.ts';
+import type { Call, Caller, RequestRecord } from './call.ts';
+import type { Endpoint } from './endpoints.ts';
+import type { Refused } from './errors.ts';
+import { answerHeaders } from './listen/answer-headers.ts';
+import type { BodyLease } from './listen/body.ts';
+import { discard } from './listen/body.ts';
+import type { Delivery } from './listen/delivery.ts';
+import type { Exchange } from './listen/exchange.ts';
+import { meter, round } from './meter/meter.ts';
+import { dollars } from './policy/money.ts';
+import type { Dialect, HeaderList, RefusalContext } from './protocols/dialect.ts';
+import { openai } from './protocols/openai/wire.ts';
+import { recordOf } from './settle/settle.ts';
+import type { LimitState } from './stores/limit-store.ts';
+import { returnedHeaders } from './upstream/headers.ts';
+import type { Answer, Trial } from './upstream/trial.ts';
+
+/** Who did not get as far as an endpoint is answered in the most widely spoken dialect. */
+const DEFAULT_DIALECT = openai;
+/** What a caller that left before its answer is recorded with; it is never sent (nginx's convention). */
+const LEFT_STATUS = 499;
+
+export class Journey {
+  endpoint: Endpoint | null = null;
+  caller: Caller | null = null;
+  call: Call | null = null;
+  /** What the body holds of the gateway's memory. */
+  readonly body: BodyLease = { bytes: 0 };
+  /** Whether the limits hold a reservation under the request's id. */
+  reserved = false;
+  /** The limits, as they stood when the call was admitted or refused. */
+  states: readonly LimitState[] = [];
+  readonly trials: Trial[] = [];
+  /** Why there was no complete answer; null when there was one. */
+  refusal: Refused | null = null;
+  /** The status the caller saw. */
+  status = 0;
+  readonly #exchange: Exchange;
+  readonly #region: string;
+  #firstContentAt: number | null = null;
+
+  constructor(exchange: Exchange, region: string) {
+    this.#exchange = exchange;
+    this.#region = region;
+  }
+
+  /** The limits hold the call's worst case from now on. */
+  admitted(ticket: Ticket): void {
+    this.reserved = true;
+    this.states = ticket.states;
+  }
+
+  /** The content starts to go to the caller. `at`: monotonic milliseconds. */
+  answered(status: number, at: number): void {
+    this.status = status;
+    this.#firstContentAt = at;
+  }
+
+  /** The headers that any answer to this call carries. */
+  headers(target: string | null = null): HeaderList {
+    return answerHeaders({
+      requestId: this.#exchange.id,
+      region: this.#region,
+      dialect: this.#dialect,
+      caller: this.caller,
+      model: this.call?.model ?? null,
+      states: this.states,
+      target,
+      attempts: this.trials.length,
+    });
+  }
+
+  /** The headers of a provider's answer: ours, and those of the provider's that may pass. */
+  answerHeaders(answer: Answer, target: string): HeaderList {
+    const headers = this.headers(target);
+    headers.push(...returnedHeaders(answer.headers, this.#dialect, answer.kind === 'stream'));
+    if (answer.status >= 300) headers.push('x-headgate-error-source', 'upstream');
+    else if (answer.kind === 'whole') this.#pushCost(headers);
+    return headers;
+  }
+
+  /** Tells the caller why there is no answer, with whatever the phases found out before. */
+  async refuse(refused: Refused, delivery: Delivery, nowMs: number): Promise<void> {
+    const exchange = this.#exchange;
+    discard(exchange.request);
+    if (exchange.left) {
+      this.status = LEFT_STATUS;
+      return;
+    }
+    if (delivery.committed) {
+      this.status = 200;
+      return delivery.fail(this.lastFrame(refused, nowMs));
+    }
+    if (refused.detail.states !== undefined) this.states = refused.detail.states;
+    const answer = this.#dialect.refuse(refused, this.#context(nowMs));
+    this.status = answer.status;
+    const headers = [...this.headers(this.trials.at(-1)?.target.id ?? null), ...answer.headers];
+    if (!exchange.request.complete) headers.push('connection', 'close');
+    return delivery.whole(answer.status, headers, answer.body);
+  }
+
+  /** The frame that ends a stream which cannot go on. */
+  lastFrame(refused: Refused, nowMs: number): Buffer {
+    return this.#dialect.refuseInStream(refused, this.#context(nowMs));
+  }
+
+  /** The call as it is written down. `now`: monotonic milliseconds. */
+  record(now: number): RequestRecord {
+    const { id, at, started, left } = this.#exchange;
+    const call = this.call;
+    return recordOf({
+      id,
+      at,
+      region: this.#region,
+      operation: this.endpoint?.operation ?? null,
+      caller: this.caller,
+      call,
+      attempts: call === null ? [] : this.trials.map((trial, index) => meter(index + 1, trial, call)),
+      refusal: this.refusal,
+      status: left && this.status === 0 ? LEFT_STATUS : this.status,
+      durationMs: round(now - started),
+      firstTokenMs: this.#firstContentAt === null ? null : round(this.#firstContentAt - started),
+    });
+  }
+
+  get #dialect(): Dialect {
+    return this.endpoint?.protocol ?? DEFAULT_DIALECT;
+  }
+
+  #pushCost(headers: HeaderList): void {
+    const call = this.call;
+    if (call === null) return;
+    let cost = 0;
+    for (const [index, trial] of this.trials.entries()) {
+      const attempt = meter(index + 1, trial, call);
+      if (attempt.cost === null) return;
+      cost += attempt.cost;
+    }
+    headers.push('x-headgate-cost-usd', dollars(cost));
+  }
+
+  #context(nowMs: number): RefusalContext {
+    const tier = this.caller?.tier;
+    return {
+      requestId: this.#exchange.id,
+      nowMs,
+      tier:
+        tier === undefined
+          ? null
+          : { id: tier.id, upgradeTo: tier.upgrade?.to ?? null, upgradeUrl: tier.upgrade?.url ?? null },
+    };
+  }
+}

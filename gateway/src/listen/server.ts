@@ -1,0 +1,112 @@
+/**
+ * The data listener: node:http with every limit set on purpose, one exchange per request, and a drain that loses nothing.
+ *
+ * Invariants
+ *  (1) `running` holds an exchange from its first byte until it is settled.
+ *  (2) Once draining, no new request is served; those that run may finish.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Clock, Ids } from '../clock.ts';
+import { Refused } from '../errors.ts';
+import { Exchange } from './exchange.ts';
+import { healthAnswer } from './health.ts';
+
+/** Connections that send no request: longer than common load balancers keep theirs (60 s), so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_MS = 60_000;
+const HEADER_BYTES_MAX = 32 * 1024;
+const LISTEN_BACKLOG = 4096;
+
+export interface DataServerOptions {
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly serve: (exchange: Exchange) => Promise<void>;
+  /** Told when serving an exchange failed beyond what it can answer. */
+  readonly defect: (requestId: string, cause: unknown) => void;
+}
+
+export class DataServer {
+  readonly running: Set<Exchange> = new Set();
+  readonly #options: DataServerOptions;
+  readonly #server: Server;
+  #draining = false;
+  #idle: (() => void) | null = null;
+
+  constructor(options: DataServerOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      {
+        noDelay: true,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        headersTimeout: HEADERS_MS,
+        // Bodies have their own time (body.ts), which a reload can change.
+        requestTimeout: 0,
+        maxHeaderSize: HEADER_BYTES_MAX,
+      },
+      (request, response) => this.#serve(request, response),
+    );
+    this.#server.on('clientError', (_error, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      else socket.destroy();
+    });
+  }
+
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** @throws the system's error when the address cannot be listened on. */
+  listen(host: string, port: number): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
+        this.#server.off('error', reject);
+        resolve(this.#server.address() as AddressInfo);
+      });
+    });
+  }
+
+  /** Stops accepting, lets what runs finish for `drainMs`, then ends the rest with an error they can read. */
+  async drain(drainMs: number): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    if (this.running.size > 0) {
+      const idle = new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
+      const timer = this.#options.clock.after(drainMs, () => {
+        for (const exchange of this.running) exchange.interrupt(new Refused('draining'));
+      });
+      await idle;
+      this.#options.clock.clear(timer);
+    }
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { clock, ids } = this.#options;
+    const exchange = new Exchange(ids.request(), clock.now(), clock.monotonic(), request, response);
+    if (exchange.path === '/healthz' || exchange.path === '/readyz') {
+      return healthAnswer(exchange.path, !this.#draining, response);
+    }
+    this.running.add(exchange);
+    if (this.#draining) response.shouldKeepAlive = false;
+    this.#options.serve(exchange).then(
+      () => this.#over(exchange),
+      (cause) => {
+        this.#options.defect(exchange.id, cause);
+        response.destroy();
+        this.#over(exchange);
+      },
+    );
+  }
+
+  #over(exchange: Exchange): void {
+    this.running.delete(exchange);
+    if (this.running.size === 0) this.#idle?.();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The composition root: the only file that names concrete stores and sinks.
+ * `startGateway` puts a configuration file to work; the CLI and the tests call it.
+ */
+import type { Server } from 'node:http';
+import { startAdmin } from './admin/server.ts';
+import type { Clock, Ids } from './clock.ts';
+import type { Environment } from './config/env.ts';
+import { loadConfig } from './config/load.ts';
+import { type Problem, problemLine } from './config/problem.ts';
+import type { Snapshot } from './config/snapshot.ts';
+import { ConfigHolder } from './config/swap.ts';
+import { watchFile } from './config/watch.ts';
+import { Bodies } from './listen/body.ts';
+import { DataServer } from './listen/server.ts';
+import type { Log } from './observe/log.ts';
+import { type Gauges, Metrics } from './observe/metrics.ts';
+import { type Gateway, serve } from './request.ts';
+import { restoreQuotas } from './settle/restore.ts';
+import { openSqliteLedger } from './stores/ledger/sqlite-ledger.ts';
+import type { Ledger } from './stores/ledger-store.ts';
+import type { LimitStore } from './stores/limit-store.ts';
+import { MemoryLimitStore } from './stores/memory/index.ts';
+import { Connections } from './upstream/connection.ts';
+
+/** How often the reservations of running requests are renewed, in milliseconds: well within the shortest lease. */
+const RENEW_MS = 30_000;
+
+export interface GatewayOptions {
+  /** The path of `headgate.yaml`. */
+  readonly configFile: string;
+  readonly env: Environment;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** Whether the file is watched for changes. */
+  readonly watch: boolean;
+}
+
+export interface RunningGateway {
+  /** Where callers connect, e.g. `http://127.0.0.1:8080`. */
+  readonly dataUrl: string;
+  readonly adminUrl: string;
+  readonly config: ConfigHolder;
+  readonly limits: LimitStore;
+  readonly ledger: Ledger;
+  /** Requests that are running now. */
+  readonly running: number;
+  /** Request-body bytes held now. */
+  readonly bodyBytes: number;
+  /** Reads the file anew; an invalid one changes nothing. */
+  reload(): void;
+  /** Stops: no new requests, those that run finish within the configured drain time, everything settled is on the ledger. */
+  stop(): Promise<void>;
+}
+
+/** Thrown when the configuration has problems; `problems` says each, with its line. */
+export class InvalidConfig extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(problemLine).join('\n'));
+    this.name = 'InvalidConfig';
+    this.problems = problems;
+  }
+}
+
+/** @throws InvalidConfig, or the system's error when an address or the ledger cannot be opened. */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { configFile, env, clock, ids, log } = options;
+  const load = () => loadConfig(configFile, env, clock.now());
+  const first = load();
+  if ('problems' in first) throw new InvalidConfig(first.problems);
+  const config = new ConfigHolder(first.snapshot, load, clock);
+  for (const warning of first.snapshot.warnings) log.event('warn', warning);
+
+  const ledger = await openSqliteLedger({ path: first.snapshot.stores.ledger.path, clock, log: log.event });
+  const limits = new MemoryLimitStore(clock);
+  const restored = new Set<string>();
+  const restore = (snapshot: Snapshot) =>
+    restoreQuotas(snapshot.callersByHash.values(), restored, ledger, limits, clock.now());
+  await restore(first.snapshot);
+
+  const metrics = new Metrics();
+  const connections = new Connections();
+  const gateway: Gateway = {
+    config,
+    clock,
+    limits,
+    connections,
+    bodies: new Bodies(clock),
+    record: (record) => {
+      const line = JSON.stringify(record);
+      // Strangers are logged and counted; the ledger is for customers, and a flood of bad keys must not fill it.
+      if (record.keyId !== null) ledger.append(line);
+      log.request(line);
+      metrics.count(record);
+    },
+    defect: (request, cause) => log.event('error', 'defect', { request, err: cause }),
+  };
+
+  const data = new DataServer({ clock, ids, serve: (exchange) => serve(exchange, gateway), defect: gateway.defect });
+  const gauges = async (): Promise<Gauges> => ({
+    inflight: { value: data.running.size },
+    reservations: { value: await limits.held() },
+    bodyBytes: { value: gateway.bodies.held },
+    ledgerPending: { value: ledger.pending() },
+    configReloads: { value: config.status.reloads },
+    configFailures: { value: config.status.refused },
+    configInfo: { value: 1, labels: { version: config.status.version } },
+  });
+  const { listen } = first.snapshot;
+  const dataAddress = await data.listen(listen.data.host, listen.data.port);
+  const admin = await startAdmin(listen.admin.host, listen.admin.port, {
+    ready: () => !data.draining,
+    metrics: async () => metrics.render(await gauges()),
+    configStatus: () => config.status,
+  });
+
+  const renewing = clock.every(RENEW_MS, () => {
+    for (const exchange of data.running) void limits.renew(exchange.id);
+  });
+  config.onReload((status, current) => reloaded(status, current, log, restore));
+  const unwatch = options.watch ? await watchFile(configFile, clock, () => config.reload()) : () => undefined;
+
+  return {
+    dataUrl: `http://${listen.data.host}:${dataAddress.port}`,
+    adminUrl: `http://${listen.admin.host}:${admin.address.port}`,
+    config,
+    limits,
+    ledger,
+    get running() {
+      return data.running.size;
+    },
+    get bodyBytes() {
+      return gateway.bodies.held;
+    },
+    reload: () => config.reload(),
+    async stop() {
+      unwatch();
+      await data.drain(config.current.listen.drainMs);
+      clock.clear(renewing);
+      await closed(admin.server);
+      await connections.close();
+      await ledger.close();
+      await limits.close();
+      log.flush();
+    },
+  };
+}
+
+function reloaded(
+  status: ConfigHolder['status'],
+  current: Snapshot,
+  log: Log,
+  restore: (snapshot: Snapshot) => Promise<void>,
+): void {
+  if (status.lastError !== null) {
+    log.event('error', 'configuration refused; the one before keeps serving', { problems: status.lastError.problems });
+    return;
+  }
+  log.event('info', 'configuration applied', { version: status.version });
+  for (const warning of current.warnings) log.event('warn', warning);
+  restore(current).catch((cause) => log.event('error', 'quotas could not be read from the ledger', { err: cause }));
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,30 @@
+/** Every metric, once: name, type, help and labels. Labels are bounded sets; nothing per key or per caller is one (R59). */
+
+interface Metric {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+}
+
+const metric = (name: string, type: Metric['type'], help: string): Metric => ({ name: `headgate_${name}`, type, help });
+
+// biome-ignore format: a table
+export const METRICS = {
+  requests: metric('requests_total', 'counter', 'Calls, by how they ended; recorded after the last byte.'),
+  refusals: metric('refusals_total', 'counter', 'Refusals, by code.'),
+  attempts: metric('attempts_total', 'counter', 'Upstream attempts, by how they ended.'),
+  tokens: metric('tokens_total', 'counter', 'Tokens used, by kind; estimated="true" where the provider reported none.'),
+  cost: metric('cost_usd_total', 'counter', 'Cost in US dollars of attempts with a known price.'),
+  unpriced: metric('unpriced_attempts_total', 'counter', 'Attempts that used tokens whose price is unknown.'),
+  duration: metric('request_duration_seconds', 'histogram', 'From the first byte of a call to the last byte of its answer.'),
+  firstToken: metric('first_token_seconds', 'histogram', 'From the first byte of a call to the first content handed to the caller.'),
+  inflight: metric('inflight_requests', 'gauge', 'Calls that are running now.'),
+  reservations: metric('reservations', 'gauge', 'Reservations that the limits hold now.'),
+  bodyBytes: metric('inflight_body_bytes', 'gauge', 'Bytes of request bodies held now.'),
+  ledgerPending: metric('ledger_pending', 'gauge', 'Calls whose rows are in the journal and not yet in the ledger.'),
+  configReloads: metric('config_reloads_total', 'counter', 'Configurations applied since the start.'),
+  configFailures: metric('config_reload_failures_total', 'counter', 'Configurations that were refused; the one before keeps serving.'),
+  configInfo: metric('config_info', 'gauge', 'The configuration in force; always 1.'),
+} as const satisfies Record<string, Metric>;
+
+export type MetricKey = keyof typeof METRICS;

@@ -1,0 +1,126 @@
+/**
+ * Finds top-level fields of a JSON object without building the object: the values of a prompt are skipped, not decoded.
+ * A gateway that passes bodies through byte for byte needs five fields of a 100 KB prompt and where they stand.
+ *
+ * Strict where it matters: a wanted key that appears twice, or hides behind escapes, is never read differently here than by
+ * the provider. What lies inside nested values is skipped by bracket depth and left for the provider to judge.
+ */
+
+/** Where a value stands in the text: `text.slice(start, end)`. Offsets of latin1 text are byte offsets. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+export type Scan =
+  /** `open` is the offset just behind the opening brace, `close` the offset of the closing one. */
+  | { readonly ok: true; readonly fields: ReadonlyMap<string, Span>; readonly open: number; readonly close: number }
+  | { readonly ok: false; readonly reason: 'not_an_object' | 'duplicate_field' | 'not_json'; readonly field?: string };
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_ARRAY = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const NOT_JSON: Scan = { ok: false, reason: 'not_json' };
+
+/**
+ * Scans `text`, one JSON object decoded as latin1 (so that string offsets are byte offsets), for the keys in `wanted`.
+ * Linear in the length of the text.
+ */
+export function scanFields(text: string, wanted: ReadonlySet<string>): Scan {
+  let at = skipSpace(text, 0);
+  if (text.charCodeAt(at) !== OPEN_OBJECT) return { ok: false, reason: 'not_an_object' };
+  const open = ++at;
+  const fields = new Map<string, Span>();
+  at = skipSpace(text, at);
+  if (text.charCodeAt(at) === CLOSE_OBJECT) return ended(text, at, open, fields);
+  for (;;) {
+    if (text.charCodeAt(at) !== QUOTE) return NOT_JSON;
+    const keyEnd = skipString(text, at);
+    if (keyEnd < 0) return NOT_JSON;
+    const key = keyOf(text, at, keyEnd);
+    at = skipSpace(text, keyEnd);
+    if (text.charCodeAt(at) !== COLON) return NOT_JSON;
+    const start = skipSpace(text, at + 1);
+    const end = skipValue(text, start);
+    if (end < 0) return NOT_JSON;
+    if (wanted.has(key)) {
+      if (fields.has(key)) return { ok: false, reason: 'duplicate_field', field: key };
+      fields.set(key, { start, end });
+    }
+    at = skipSpace(text, end);
+    const next = text.charCodeAt(at);
+    if (next === CLOSE_OBJECT) return ended(text, at, open, fields);
+    if (next !== COMMA) return NOT_JSON;
+    at = skipSpace(text, at + 1);
+  }
+}
+
+function ended(text: string, close: number, open: number, fields: ReadonlyMap<string, Span>): Scan {
+  return skipSpace(text, close + 1) === text.length ? { ok: true, fields, open, close } : NOT_JSON;
+}
+
+function keyOf(text: string, start: number, end: number): string {
+  const raw = text.slice(start + 1, end - 1);
+  // An escaped key must be compared as the provider will read it, or `"mod\u0065l"` would smuggle a model past the limits.
+  if (raw.indexOf('\\') < 0) return raw;
+  try {
+    return JSON.parse(text.slice(start, end)) as string;
+  } catch {
+    return raw;
+  }
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    at++;
+  }
+}
+
+/** The offset behind the string whose opening quote is at `from`, or -1 when it never closes. */
+function skipString(text: string, from: number): number {
+  let quote = from;
+  for (;;) {
+    quote = text.indexOf('"', quote + 1);
+    if (quote < 0) return -1;
+    let slash = quote - 1;
+    while (text.charCodeAt(slash) === BACKSLASH) slash--;
+    if ((quote - slash) % 2 === 1) return quote + 1;
+  }
+}
+
+/** The offset behind the value at `from`, or -1 when it does not end. */
+function skipValue(text: string, from: number): number {
+  const first = text.charCodeAt(from);
+  if (first === QUOTE) return skipString(text, from);
+  if (first === OPEN_OBJECT || first === OPEN_ARRAY) return skipNested(text, from);
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === COMMA || code === CLOSE_OBJECT || code <= 0x20 || Number.isNaN(code)) return at > from ? at : -1;
+    at++;
+  }
+}
+
+function skipNested(text: string, from: number): number {
+  let depth = 0;
+  for (let at = from; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = skipString(text, at) - 1;
+      if (at < 0) return -1;
+    } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) depth++;
+    else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
+      depth--;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return -1;
+}

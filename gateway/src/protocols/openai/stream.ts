@@ -1,0 +1,186 @@
+/**
+ * Watches an OpenAI stream as it passes: when content starts, what usage is reported, whether it is complete.
+ *
+ * Before the first content every event is parsed, since the answer can still come from another target. After it
+ * an event is looked at, not parsed: only one that says `"usage":{` is decoded. A quote inside
+ * generated text is escaped on the wire, so none of these markers can be forged by content.
+ *
+ * Invariants
+ *  (1) The bytes answered by `take` are the bytes taken, less whole events that only Headgate asked for.
+ *  (2) `started`, `complete` and `error` never go back.
+ */
+import type { Operation } from '../../call.ts';
+import type { Usage } from '../../policy/usage.ts';
+import type { StreamReading } from '../dialect.ts';
+import { usageOf } from './usage.ts';
+
+const NOTHING = Buffer.alloc(0);
+const COLON = 0x3a;
+const LETTER_D = 0x64;
+/** Bytes per token of generated text, for providers that put several tokens into one event and report no usage. */
+const BYTES_PER_TOKEN = 4;
+
+interface WireChoice {
+  text?: unknown;
+  finish_reason?: unknown;
+  delta?: Record<string, unknown> | null;
+  usage?: unknown;
+}
+
+interface WireChunk {
+  choices?: readonly WireChoice[];
+  usage?: unknown;
+  error?: unknown;
+  x_groq?: { usage?: unknown };
+}
+
+export function readStream(_operation: Operation, hideUsage: boolean): StreamReading {
+  return new OpenAiStream(hideUsage);
+}
+
+class OpenAiStream implements StreamReading {
+  started = false;
+  complete = false;
+  error: string | null = null;
+  usage: Usage | null = null;
+  readonly #hideUsage: boolean;
+  #events = 0;
+  #bytes = 0;
+  /** The bytes of an event that are not content, measured on the first one that carries some. */
+  #frameBytes = 0;
+
+  constructor(hideUsage: boolean) {
+    this.#hideUsage = hideUsage;
+  }
+
+  get deliveredTokens(): number {
+    const content = Math.max(0, this.#bytes - this.#events * this.#frameBytes);
+    return Math.max(this.#events, Math.ceil(content / BYTES_PER_TOKEN));
+  }
+
+  take(block: Buffer): Buffer {
+    const text = block.toString('latin1');
+    const gap = text.indexOf('\n\n') < 0 && text.indexOf('\r\n\r\n') >= 0 ? '\r\n\r\n' : '\n\n';
+    const kept: Buffer[] = [];
+    let from = 0;
+    let usageAt = reportsUsage(text, 0);
+    for (let start = 0; start < text.length; ) {
+      const blank = text.indexOf(gap, start);
+      const end = blank < 0 ? text.length : blank + gap.length;
+      if (this.started && usageAt >= end) this.#look(text, start, end);
+      else {
+        if (this.#decode(block.toString('utf8', start, end))) {
+          if (start > from) kept.push(block.subarray(from, start));
+          from = end;
+        }
+        // The provider's error is the last thing a caller hears of this stream: a `[DONE]` behind it would call it complete.
+        if (this.error !== null) return rejoin(block.subarray(0, end), kept, from);
+        if (usageAt < end) usageAt = reportsUsage(text, end);
+      }
+      start = end;
+    }
+    if (!this.complete) this.complete = finishes(text);
+    return rejoin(block, kept, from);
+  }
+
+  /** The fast path: what the first bytes of an event tell: a comment, the end, an error, or one more piece of content. */
+  #look(text: string, start: number, end: number): void {
+    const first = text.charCodeAt(start);
+    if (first === COLON) return;
+    if (first !== LETTER_D || text.startsWith('data: {"error"', start)) {
+      this.#decode(text.slice(start, end));
+    } else if (text.startsWith('data: [DONE]', start)) {
+      this.complete = true;
+    } else {
+      this.#events++;
+      this.#bytes += end - start;
+    }
+  }
+
+  /** Decodes one event; answers whether it is to be left out. */
+  #decode(event: string): boolean {
+    const data = dataOf(event);
+    if (data === null) return false;
+    if (data === '[DONE]') {
+      this.complete = true;
+      return false;
+    }
+    let chunk: WireChunk;
+    try {
+      chunk = JSON.parse(data) as WireChunk;
+    } catch {
+      // One malformed event is the provider's affair; the rest of the stream may be sound.
+      return false;
+    }
+    if (typeof chunk !== 'object' || chunk === null) return false;
+    if (chunk.error !== undefined && chunk.error !== null) this.error ??= errorText(chunk.error);
+    const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
+    this.usage = usageOf(chunk.usage) ?? usageOf(choices[0]?.usage) ?? usageOf(chunk.x_groq?.usage) ?? this.usage;
+    for (const choice of choices) this.#takeChoice(choice, event.length);
+    return this.#hideUsage && choices.length === 0 && usageOf(chunk.usage) !== null;
+  }
+
+  #takeChoice(choice: WireChoice, eventBytes: number): void {
+    const content = contentOf(choice);
+    if (content !== null) {
+      if (!this.started) this.#frameBytes = Math.max(0, eventBytes - content.length);
+      this.started = true;
+      this.#events++;
+      this.#bytes += eventBytes;
+    }
+    if (typeof choice.finish_reason === 'string') {
+      this.started = true;
+      this.complete = true;
+    }
+  }
+}
+
+/** Where the next usage object stands at or after `from`; Infinity when there is none. */
+function reportsUsage(text: string, from: number): number {
+  const tight = text.indexOf('"usage":{', from);
+  const spaced = text.indexOf('"usage": {', from);
+  if (tight < 0 && spaced < 0) return Number.POSITIVE_INFINITY;
+  return tight < 0 || (spaced >= 0 && spaced < tight) ? spaced : tight;
+}
+
+function finishes(text: string): boolean {
+  return text.indexOf('"finish_reason":"') >= 0 || text.indexOf('"finish_reason": "') >= 0;
+}
+
+/** The block without what was left out: `kept` pieces, and everything from `from` on. */
+function rejoin(block: Buffer, kept: Buffer[], from: number): Buffer {
+  if (from === 0) return block;
+  if (from < block.length) kept.push(block.subarray(from));
+  return kept.length === 0 ? NOTHING : kept.length === 1 ? kept[0]! : Buffer.concat(kept);
+}
+
+/** The data of an event, its lines joined, or null when it has none (a comment, say). */
+function dataOf(event: string): string | null {
+  let data: string | null = null;
+  for (const line of event.split('\n')) {
+    if (!line.startsWith('data:')) continue;
+    const value = line.slice(line.charCodeAt(5) === 0x20 ? 6 : 5).trimEnd();
+    data = data === null ? value : `${data}\n${value}`;
+  }
+  return data;
+}
+
+/** What a choice adds to the answer as text, or null when it adds nothing: a role alone, an empty string. */
+function contentOf(choice: WireChoice): string | null {
+  if (typeof choice.text === 'string' && choice.text !== '') return choice.text;
+  const delta = choice.delta;
+  if (typeof delta !== 'object' || delta === null) return null;
+  for (const [name, value] of Object.entries(delta)) {
+    if (name === 'role' || value === null || value === undefined || value === '') continue;
+    if (Array.isArray(value) && value.length === 0) continue;
+    if (typeof value === 'string') return value;
+    return JSON.stringify(value);
+  }
+  return null;
+}
+
+function errorText(error: unknown): string {
+  if (typeof error === 'string') return error;
+  const message = (error as { message?: unknown }).message;
+  return typeof message === 'string' ? message : 'The provider reported an error.';
+}

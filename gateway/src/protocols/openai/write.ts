@@ -1,0 +1,54 @@
+/** Writes the body for one target: the caller's bytes with as few of them replaced as possible. */
+import type { ByteSpan, Call, Target } from '../../call.ts';
+
+interface Splice extends ByteSpan {
+  readonly text: string;
+}
+
+/**
+ * The bytes to send to `target`. Replaced are the model, when the target knows it by another name, and what a policy injects: the
+ * model's cap on output tokens and `stream_options.include_usage`. Everything else is the caller's, byte for byte.
+ */
+export function write(call: Call, target: Target): Buffer {
+  const splices: Splice[] = [];
+  if (call.model.name !== target.model) splices.push({ ...call.spans.model, text: JSON.stringify(target.model) });
+  capOutput(call, splices);
+  if (asksForUsage(call, target)) splices.push(usageSplice(call));
+  return splices.length === 0 ? call.body : splice(call.body, splices);
+}
+
+/** Whether Headgate asks this target for usage that the caller did not ask for. */
+export function asksForUsage(call: Call, target: Target): boolean {
+  return call.streamed && !call.wantsUsage && target.provider.includeUsage;
+}
+
+function capOutput(call: Call, splices: Splice[]): void {
+  const most = call.model.maxOutputTokens;
+  if (most === null || call.operation === 'embedding') return;
+  if (call.outputTokensAsked === null) {
+    const field = call.operation === 'chat' ? 'max_completion_tokens' : 'max_tokens';
+    splices.push({ start: call.spans.open, end: call.spans.open, text: `"${field}":${most},` });
+  } else if (call.outputTokensAsked > most) {
+    for (const span of call.spans.outputCaps) splices.push({ ...span, text: String(most) });
+  }
+}
+
+function usageSplice(call: Call): Splice {
+  const span = call.spans.streamOptions;
+  if (span === null) {
+    return { start: call.spans.open, end: call.spans.open, text: '"stream_options":{"include_usage":true},' };
+  }
+  const options = JSON.parse(call.body.toString('utf8', span.start, span.end)) as object | null;
+  return { ...span, text: JSON.stringify({ ...options, include_usage: true }) };
+}
+
+function splice(body: Buffer, splices: readonly Splice[]): Buffer {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const { start, end, text } of splices.toSorted((a, b) => a.start - b.start)) {
+    parts.push(body.subarray(from, start), Buffer.from(text));
+    from = end;
+  }
+  parts.push(body.subarray(from));
+  return Buffer.concat(parts);
+}

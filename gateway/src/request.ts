@@ -1,0 +1,89 @@
+/**
+ * One request, top to bottom. Each phase is one line here and one folder beside this file.
+ * Policy decides (values), phases refuse (throw), and only this file catches.
+ *
+ * Invariants
+ *  (1) Configuration is pinned once; a reload never changes a request in flight.
+ *  (2) Whatever is taken (body bytes, reservation, slot, connection) is given back on every exit, after the last byte.
+ *  (3) After the first content reached the caller there is no other attempt.
+ *  (4) A call is settled exactly once: when its body ended, failed or was abandoned, never at the headers.
+ */
+import { admit } from './admit/admit.ts';
+import type { RequestRecord } from './call.ts';
+import type { Clock } from './clock.ts';
+import type { Snapshot } from './config/snapshot.ts';
+import { match } from './endpoints.ts';
+import { refusalOf } from './errors.ts';
+import { identify } from './identify/identify.ts';
+import { Journey } from './journey.ts';
+import type { Bodies } from './listen/body.ts';
+import { Delivery } from './listen/delivery.ts';
+import type { Exchange } from './listen/exchange.ts';
+import { listModels } from './read/models.ts';
+import { read } from './read/read.ts';
+import { route } from './route/route.ts';
+import { settle } from './settle/settle.ts';
+import type { LimitStore } from './stores/limit-store.ts';
+import { attempt } from './upstream/attempt.ts';
+import type { Connections } from './upstream/connection.ts';
+
+/** What every request walks through. One per process. */
+export interface Gateway {
+  readonly config: { readonly current: Snapshot };
+  readonly clock: Clock;
+  readonly limits: LimitStore;
+  readonly connections: Connections;
+  readonly bodies: Bodies;
+  /** Told once of every call, when it is settled: ledger, log and metrics. */
+  readonly record: (record: RequestRecord) => void;
+  /** Told of a defect, with the id of the request that met it. */
+  readonly defect: (requestId: string, cause: unknown) => void;
+}
+
+export async function serve(exchange: Exchange, gateway: Gateway): Promise<void> {
+  const { clock, limits, connections, bodies } = gateway;
+  const config = gateway.config.current;
+  const { request } = exchange;
+  const journey = new Journey(exchange, config.region);
+  const delivery = new Delivery(exchange, clock, config.listen);
+  try {
+    const endpoint = match(request.method, exchange.path);
+    journey.endpoint = endpoint;
+    const dialect = endpoint.protocol;
+    const caller = identify(request.headers, dialect, config.callersByHash, exchange.at);
+    journey.caller = caller;
+    if (endpoint.body === 'none') {
+      journey.status = 200;
+      return await delivery.whole(200, journey.headers(), listModels(exchange.path, caller, config));
+    }
+    const body = await bodies.receive(exchange, config.listen, journey.body);
+    const call = read(endpoint.operation, body, dialect, caller, config.models);
+    journey.call = call;
+    const plan = route(call, caller);
+    journey.admitted(await admit(exchange.id, call, caller, plan, limits));
+    if (call.streamed) delivery.keepAlive(() => journey.headers());
+    const { trials } = journey;
+    const { answer, trial } = await attempt(
+      { call, plan, headers: request.headers, presence: exchange, trials },
+      { dialect, connections, clock },
+    );
+    journey.answered(answer.status, clock.monotonic());
+    const headers = journey.answerHeaders(answer, trial.target.id);
+    if (answer.kind === 'whole') await delivery.whole(answer.status, headers, answer.body);
+    else
+      journey.refusal = await delivery.stream(answer.status, headers, trial, (why) =>
+        journey.lastFrame(why, clock.now()),
+      );
+  } catch (thrown) {
+    const refused = refusalOf(thrown);
+    journey.refusal = refused;
+    if (refused.code === 'internal') gateway.defect(exchange.id, refused.detail.cause);
+    await journey.refuse(refused, delivery, clock.now());
+  } finally {
+    delivery.close();
+    bodies.release(journey.body);
+    const record = journey.record(clock.monotonic());
+    if (journey.reserved) await settle(record, limits);
+    gateway.record(record);
+  }
+}

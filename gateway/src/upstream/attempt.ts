@@ -1,0 +1,49 @@
+/** attempt: tries the planned targets in order, until the first byte of content. After that byte there is no other target. */
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Call, Target } from '../call.ts';
+import { Refused } from '../errors.ts';
+import { upstreamHeaders } from './headers.ts';
+import { type Answer, Trial, type TrialSetting } from './trial.ts';
+
+/** The caller's side, as far as an attempt cares: whether it is still there, and what stops the attempt when it is not. */
+export interface Presence {
+  readonly left: boolean;
+  onInterrupt: ((reason: Refused) => void) | null;
+}
+
+export interface AttemptInput {
+  readonly call: Call;
+  /** Targets in the order in which they are tried; never empty. */
+  readonly plan: readonly Target[];
+  /** The caller's request headers, of which the allowed ones are passed on. */
+  readonly headers: IncomingHttpHeaders;
+  readonly presence: Presence;
+  /** Every attempt is noted here as it starts, whatever becomes of it. */
+  readonly trials: Trial[];
+}
+
+/**
+ * The first answer that stands, or the last target's own when it is about the caller's request.
+ * @throws Refused with the last target's failure when every target failed; `client_closed` when the caller left.
+ */
+export async function attempt(input: AttemptInput, setting: TrialSetting): Promise<{ answer: Answer; trial: Trial }> {
+  const { call, plan, presence } = input;
+  let failure = new Refused('upstream_unavailable');
+  let mirrored: { answer: Answer; trial: Trial } | null = null;
+  for (const target of plan) {
+    if (presence.left) throw new Refused('client_closed');
+    const trial = new Trial(call, target, setting);
+    input.trials.push(trial);
+    presence.onInterrupt = (reason) => trial.interrupt(reason);
+    const result = await trial.run(
+      upstreamHeaders(input.headers, setting.dialect, target),
+      setting.dialect.asksForUsage(call, target),
+    );
+    if (result.failure === null && result.answer !== null) return { answer: result.answer, trial };
+    if (result.failure?.code === 'client_closed' || result.failure?.code === 'draining') throw result.failure;
+    mirrored = result.answer === null ? null : { answer: result.answer, trial };
+    failure = result.failure ?? failure;
+  }
+  if (mirrored !== null) return mirrored;
+  throw failure;
+}

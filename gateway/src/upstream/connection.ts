@@ -1,0 +1,128 @@
+/**
+ * One upstream request over undici's `dispatch`. The only file that knows undici.
+ *
+ * Invariants
+ *  (1) Exactly one of `ended` and `failed` is called, once; nothing is called after it, nor after `abort`.
+ *  (2) `abort` closes the provider's socket at once, in every phase; one that is still connecting is closed as it connects,
+ *      before a byte is sent.
+ *  (3) No default of undici's caps an answer: its header and body timeouts are off, every wait is in {@link Deadlines}.
+ */
+import { type Dispatcher, Pool } from 'undici';
+
+/** How long an idle connection is kept. Below the idle close of common model servers (uvicorn: 5 s says so in a header). */
+const KEEP_ALIVE_MS = 30_000;
+/** Connecting is bounded by {@link Deadlines}; this only reclaims sockets of attempts that gave up. */
+const CONNECT_ABANDONED_MS = 120_000;
+
+export interface UpstreamRequest {
+  readonly origin: string;
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  /** Flat list: name, value, name, value. */
+  readonly headers: string[];
+  readonly body: Buffer | null;
+}
+
+export interface UpstreamEvents {
+  /** The connection stands; the request is being written. */
+  sent(): void;
+  answered(status: number, headers: Readonly<Record<string, string | string[] | undefined>>): void;
+  data(piece: Buffer): void;
+  ended(): void;
+  failed(error: Error): void;
+}
+
+export interface Upstream {
+  abort(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** Connections to every provider, kept alive between requests. */
+export class Connections {
+  readonly #pools = new Map<string, Pool>();
+
+  open(request: UpstreamRequest, events: UpstreamEvents): Upstream {
+    const handler = new Handler(events);
+    this.#pool(request.origin).dispatch(request, handler);
+    return handler;
+  }
+
+  /** Closes idle connections and waits for busy ones. */
+  async close(): Promise<void> {
+    const pools = [...this.#pools.values()];
+    this.#pools.clear();
+    await Promise.all(pools.map((pool) => pool.destroy()));
+  }
+
+  #pool(origin: string): Pool {
+    let pool = this.#pools.get(origin);
+    if (pool === undefined) {
+      pool = new Pool(origin, {
+        connections: null,
+        // A second request behind an answer that streams for minutes would wait for all of it.
+        pipelining: 1,
+        allowH2: false,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        connect: { timeout: CONNECT_ABANDONED_MS },
+      });
+      this.#pools.set(origin, pool);
+    }
+    return pool;
+  }
+}
+
+const ABORTED = new Error('aborted');
+
+class Handler implements Dispatcher.DispatchHandler, Upstream {
+  readonly #events: UpstreamEvents;
+  #controller: Dispatcher.DispatchController | null = null;
+  #over = false;
+
+  constructor(events: UpstreamEvents) {
+    this.#events = events;
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller?.abort(ABORTED);
+  }
+
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#controller?.resume();
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(ABORTED);
+    else this.#events.sent();
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[]>): void {
+    // 1xx answers announce the real one.
+    if (status >= 200 && !this.#over) this.#events.answered(status, headers);
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, piece: Buffer): void {
+    if (!this.#over) this.#events.data(piece);
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#events.ended();
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#events.failed(error);
+  }
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryLimitStore } from '../../src/stores/memory/index.ts';
+import { VirtualClock } from '../fakes/virtual-clock.ts';
+import { amounts, bind, limitOf } from '../policy/limits.ts';
+import { limitStoreConformance } from './limit-store.ts';
+
+limitStoreConformance(
+  'memory',
+  () => {
+    const clock = new VirtualClock();
+    return {
+      store: new MemoryLimitStore(clock),
+      now: () => clock.now(),
+      advance: (ms) => clock.advance(ms),
+      step: (ms) => clock.step(ms),
+    };
+  },
+  400,
+);
+
+test('memory: subjects whose use no longer counts are forgotten, so that memory follows the live ones', () => {
+  const clock = new VirtualClock();
+  const store = new MemoryLimitStore(clock);
+  const limit = limitOf(10, { kind: 'slidingWindow', windowMs: 1000 });
+  const request = (subject: number) => {
+    store.reserve(`r${subject}`, [bind(limit, `key-${subject}`)], amounts(1));
+    store.settle(`r${subject}`, amounts(1));
+  };
+  for (let subject = 0; subject < 10_000; subject++) {
+    request(subject);
+    clock.advance(1);
+    assert.ok(store.counters < 3000, `${store.counters} counters for 1000 live subjects`);
+  }
+  clock.advance(1000);
+  for (let repeat = 0; repeat < 3000; repeat++) request(0);
+  assert.equal(store.counters, 1);
+});
+
+test('memory: a subject with a request in flight is remembered until it settles', () => {
+  const clock = new VirtualClock();
+  const store = new MemoryLimitStore(clock);
+  const bucket = limitOf(10, { kind: 'tokenBucket', windowMs: 1000, burst: 10 });
+  store.reserve('long', [bind(bucket, 'slow')], amounts(1));
+  clock.advance(5000);
+  for (let repeat = 0; repeat < 100; repeat++) store.reserve(`r${repeat}`, [bind(bucket, 'other')], amounts(0));
+  store.settle('long', amounts(15));
+  assert.equal(
+    store.read([bind(bucket, 'slow')])[0]?.used,
+    14,
+    'the 1 reserved is long paid, the 14 beyond it are owed',
+  );
+});
+
+test('memory: reading subjects that never used anything keeps nothing', () => {
+  const store = new MemoryLimitStore(new VirtualClock());
+  const limit = limitOf(10, { kind: 'slidingWindow', windowMs: 1000 });
+  for (let subject = 0; subject < 100; subject++) store.read([bind(limit, `key-${subject}`)]);
+  assert.equal(store.counters, 0);
+});
