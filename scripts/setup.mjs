@@ -12,7 +12,9 @@ const NODE_MAJOR = 24;
 
 /** Installs what package-lock.json says, once for each state of it. */
 export function setUp() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = join(root, 'node_modules/.cache/headgate-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock && nodeMajor() >= NODE_MAJOR) return;
   console.error('Installing packages (first run, or package-lock.json changed) ...');
@@ -26,7 +28,8 @@ export function setUp() {
   });
   if (installed.status !== 0) fail('npm ci failed; see above.');
   if (nodeMajor() < NODE_MAJOR) installNode();
-  if (nodeMajor() < NODE_MAJOR) fail(`Headgate needs Node ${NODE_MAJOR} or later, and the npm package "node" did not bring it.`);
+  if (nodeMajor() < NODE_MAJOR)
+    fail(`Headgate needs Node ${NODE_MAJOR} or later, and the npm package "node" did not bring it.`);
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, lock);
 }

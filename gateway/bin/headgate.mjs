@@ -15,7 +15,9 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
 } else {
   const node = newerNode();
   if (node === null) {
-    console.error(`Headgate needs Node 24 or later; this is ${process.version}. Install it, or: npm install --save-dev node@24`);
+    console.error(
+      `Headgate needs Node 24 or later; this is ${process.version}. Install it, or: npm install --save-dev node@24`,
+    );
     process.exit(1);
   }
   const child = spawnSync(node, [program, ...process.argv.slice(2)], { stdio: 'inherit' });

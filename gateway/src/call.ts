@@ -128,12 +128,16 @@ export interface CallSpans {
   readonly streamOptions: ByteSpan | null;
   /** Each stated cap on output tokens. */
   readonly outputCaps: readonly ByteSpan[];
+  /** A `null` where a cap would be stated: a cap replaces it, since behind a second field of that name the `null` would win. */
+  readonly nullCap: ByteSpan | null;
 }
 
 /** How a call or an attempt ended. Recorded after the last byte. */
 export type Outcome =
   | 'ok'
   | 'client_closed'
+  /** It was still running when the time to shut down was over. */
+  | 'drained'
   | 'upstream_refused'
   | 'upstream_error'
   | 'upstream_error_in_stream'

@@ -3,7 +3,7 @@
  * Everything else is handed a {@link Clock}, {@link Random} or {@link Ids}, so that tests run under a
  * virtual clock and a seed.
  */
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 
 /** A handle to a pending timer; give it back to {@link Clock.clear}. */
 export type Timer = object;
@@ -47,28 +47,38 @@ export const systemClock: Clock = {
 export const systemRandom: Random = { next: () => Math.random() };
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
+/** Every two digits, so that ten bits of randomness are one look-up. */
+const PAIRS: readonly string[] = [...CROCKFORD].flatMap((high) => [...CROCKFORD].map((low) => high + low));
 
 /**
  * Ids in the ULID layout (48 bits of time, 80 bits of randomness; https://github.com/ulid/spec), lower case.
  * Random bytes are drawn in blocks: one system call serves several hundred ids.
  */
 export function ulids(clock: Clock): Ids {
-  const block = Buffer.alloc(16 * 512);
+  const block = new Uint16Array(8 * 512);
   let used = block.length;
+  let latest = -1;
+  let prefix = '';
   return {
     request() {
       if (used === block.length) {
-        randomBytes(block.length).copy(block);
+        randomFillSync(block);
         used = 0;
       }
-      let id = '';
-      let time = clock.now();
-      for (let place = 0; place < 10; place++) {
-        id = CROCKFORD[time % 32] + id;
-        time = Math.floor(time / 32);
+      const now = clock.now();
+      if (now !== latest) {
+        latest = now;
+        prefix = `req_${timePart(now)}`;
       }
-      for (let place = 0; place < 16; place++) id += CROCKFORD[block[used++]! & 31];
-      return `req_${id}`;
+      let id = prefix;
+      for (let pair = 0; pair < 8; pair++) id += PAIRS[block[used++]! & 1023];
+      return id;
     },
   };
+}
+
+function timePart(now: number): string {
+  let text = '';
+  for (let place = 0, time = now; place < 10; place++, time = Math.floor(time / 32)) text = CROCKFORD[time % 32] + text;
+  return text;
 }

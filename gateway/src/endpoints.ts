@@ -50,7 +50,11 @@ export function match(method: string | undefined, path: string): Endpoint {
   if (rows === undefined || path === MODEL_PREFIX) throw new Refused('not_found', { message: noSuchPath(path) });
   const endpoint = rows.find((candidate) => candidate.method === method);
   if (endpoint === undefined) {
-    throw new Refused('method_not_allowed', { message: `Use ${rows.map((r) => r.method).join(' or ')} for ${path}.` });
+    const methods = rows.map((candidate) => candidate.method);
+    throw new Refused('method_not_allowed', {
+      message: `Use ${methods.join(' or ')} for ${path}.`,
+      allow: methods.join(', '),
+    });
   }
   return endpoint;
 }

@@ -42,7 +42,7 @@ export const REFUSALS = {
   body_timeout: row('listen', 'caller', 408, 'never', 'rejected_listen', 'invalid_request_error', 'The request body did not arrive in time.'),
   body_encoding: row('listen', 'caller', 415, 'never', 'rejected_listen', 'invalid_request_error', 'Send the request body without content-encoding.'),
   overloaded: row('listen', 'gateway', 503, 'later', 'rejected_listen', 'server_error', 'The gateway holds too many request bodies at the moment.'),
-  draining: row('listen', 'gateway', 503, 'later', 'rejected_listen', 'server_error', 'This gateway is shutting down; another one will answer.'),
+  draining: row('listen', 'gateway', 503, 'later', 'drained', 'server_error', 'This gateway is shutting down; another one will answer.'),
 
   invalid_api_key: row('identify', 'caller', 401, 'never', 'rejected_identify', 'authentication_error', 'The API key is missing or not valid.'),
 
@@ -61,6 +61,7 @@ export const REFUSALS = {
   upstream_error: row('attempt', 'upstream', 502, 'later', 'upstream_error', 'server_error', 'The provider failed.'),
   upstream_unavailable: row('attempt', 'upstream', 503, 'later', 'upstream_error', 'server_error', 'The provider is overloaded or cannot be reached.'),
   upstream_rate_limited: row('attempt', 'upstream', 429, 'later', 'upstream_refused', 'rate_limit_error', "The provider's own rate limit is used up."),
+  upstream_refused: row('attempt', 'upstream', 400, 'never', 'upstream_refused', 'invalid_request_error', 'The provider refused the request.'),
   upstream_truncated: row('attempt', 'upstream', 502, 'later', 'truncated', 'server_error', "The provider's answer ended before it was complete."),
   timeout_connect: row('attempt', 'upstream', 504, 'later', 'timeout_connect', 'server_error', 'The provider could not be connected to in time.'),
   timeout_headers: row('attempt', 'upstream', 504, 'later', 'timeout_headers', 'server_error', 'The provider did not begin to answer in time.'),
@@ -81,6 +82,8 @@ export interface RefusalDetail {
   readonly message?: string;
   /** The request field at fault. */
   readonly param?: string;
+  /** The methods that the path does take, for a request that came with another one. */
+  readonly allow?: string;
   /** Milliseconds until the same request can pass. */
   readonly retryAfterMs?: number;
   /** The limit that binds, with its state. */
@@ -94,6 +97,14 @@ export interface RefusalDetail {
   readonly cause?: unknown;
 }
 
+/** How soon to come back when nobody can say how long the cause will last. */
+const UNKNOWN_WAIT_MS = 1000;
+
+/** Whether its clients expect a `retry-after` (R27) and the thrower knew of none. */
+function mustSayWhen({ status, retry }: Row, { retryAfterMs }: RefusalDetail): boolean {
+  return (status === 429 || status === 503) && retry === 'later' && retryAfterMs === undefined;
+}
+
 /**
  * A refusal on its way to the journey. Not an Error on purpose: it is an answer and not a defect, and capturing a stack
  * for each one would make refusing a flood dearer than serving it.
@@ -104,7 +115,7 @@ export class Refused {
 
   constructor(code: RefusalCode, detail: RefusalDetail = {}) {
     this.code = code;
-    this.detail = detail;
+    this.detail = mustSayWhen(REFUSALS[code], detail) ? { ...detail, retryAfterMs: UNKNOWN_WAIT_MS } : detail;
   }
 
   get row(): Row {

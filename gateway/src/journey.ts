@@ -55,10 +55,10 @@ export class Journey {
     this.states = ticket.states;
   }
 
-  /** The content starts to go to the caller. `at`: monotonic milliseconds. */
+  /** An answer starts to go to the caller; an error is no content. `at`: monotonic milliseconds. */
   answered(status: number, at: number): void {
     this.status = status;
-    this.#firstContentAt = at;
+    if (status < 300) this.#firstContentAt = at;
   }
 
   /** The headers that any answer to this call carries. */
@@ -87,21 +87,23 @@ export class Journey {
   /** Tells the caller why there is no answer, with whatever the phases found out before. */
   async refuse(refused: Refused, delivery: Delivery, nowMs: number): Promise<void> {
     const exchange = this.#exchange;
-    discard(exchange.request);
+    this.#firstContentAt = null;
+    const reusable = discard(exchange.request);
     if (exchange.left) {
       this.status = LEFT_STATUS;
       return;
     }
     if (delivery.committed) {
       this.status = 200;
-      return delivery.fail(this.lastFrame(refused, nowMs));
+      return void (await delivery.fail(this.lastFrame(refused, nowMs)));
     }
     if (refused.detail.states !== undefined) this.states = refused.detail.states;
     const answer = this.#dialect.refuse(refused, this.#context(nowMs));
     this.status = answer.status;
     const headers = [...this.headers(this.trials.at(-1)?.target.id ?? null), ...answer.headers];
-    if (!exchange.request.complete) headers.push('connection', 'close');
-    return delivery.whole(answer.status, headers, answer.body);
+    if (refused.detail.allow !== undefined) headers.push('allow', refused.detail.allow);
+    if (!reusable) headers.push('connection', 'close');
+    await delivery.whole(answer.status, headers, answer.body);
   }
 
   /** The frame that ends a stream which cannot go on. */

@@ -14,7 +14,7 @@ import { watchFile } from './config/watch.ts';
 import { Bodies } from './listen/body.ts';
 import { DataServer } from './listen/server.ts';
 import type { Log } from './observe/log.ts';
-import { type Gauges, Metrics } from './observe/metrics.ts';
+import { type Gauges, Metrics, render } from './observe/metrics.ts';
 import { type Gateway, serve } from './request.ts';
 import { restoreQuotas } from './settle/restore.ts';
 import { openSqliteLedger } from './stores/ledger/sqlite-ledger.ts';
@@ -65,24 +65,47 @@ export class InvalidConfig extends Error {
   }
 }
 
-/** @throws InvalidConfig, or the system's error when an address or the ledger cannot be opened. */
+/**
+ * Starts everything, or nothing: what was opened is closed again when a later step fails.
+ * @throws InvalidConfig, or the system's error when an address or the ledger cannot be opened.
+ */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  await using opened = new AsyncDisposableStack();
+  const running = await start(options, opened);
+  const parts = opened.move();
+  return Object.defineProperty(running as RunningGateway, 'stop', {
+    value: () => parts.disposeAsync(),
+    enumerable: true,
+  });
+}
+
+/** `opened` takes what has to be closed, the last one first. */
+async function start(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<RunningGateway, 'stop'>> {
   const { configFile, env, clock, ids, log } = options;
+  opened.defer(() => log.flush());
   const load = () => loadConfig(configFile, env, clock.now());
+  let changed = () => {};
+  // Watched before it is read, so that no change falls between.
+  if (options.watch) opened.defer(await watchFile(configFile, clock, () => changed()));
   const first = load();
   if ('problems' in first) throw new InvalidConfig(first.problems);
   const config = new ConfigHolder(first.snapshot, load, clock);
+  changed = () => config.reload();
   for (const warning of first.snapshot.warnings) log.event('warn', warning);
 
-  const ledger = await openSqliteLedger({ path: first.snapshot.stores.ledger.path, clock, log: log.event });
   const limits = new MemoryLimitStore(clock);
+  opened.defer(() => limits.close());
+  const ledger = await openSqliteLedger({ path: first.snapshot.stores.ledger.path, clock, log: log.event });
+  opened.defer(() => ledger.close());
   const restored = new Set<string>();
   const restore = (snapshot: Snapshot) =>
     restoreQuotas(snapshot.callersByHash.values(), restored, ledger, limits, clock.now());
   await restore(first.snapshot);
+  config.onReload((status, current) => reloaded(status, current, log, restore));
 
   const metrics = new Metrics();
   const connections = new Connections();
+  opened.defer(() => connections.close());
   const gateway: Gateway = {
     config,
     clock,
@@ -98,30 +121,33 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     },
     defect: (request, cause) => log.event('error', 'defect', { request, err: cause }),
   };
-
   const data = new DataServer({ clock, ids, serve: (exchange) => serve(exchange, gateway), defect: gateway.defect });
   const gauges = async (): Promise<Gauges> => ({
-    inflight: { value: data.running.size },
+    inflight: { value: data.running.length },
     reservations: { value: await limits.held() },
     bodyBytes: { value: gateway.bodies.held },
     ledgerPending: { value: ledger.pending() },
+    ledgerDropped: { value: ledger.dropped },
+    logDropped: { value: log.dropped },
     configReloads: { value: config.status.reloads },
     configFailures: { value: config.status.refused },
     configInfo: { value: 1, labels: { version: config.status.version } },
   });
+
   const { listen } = first.snapshot;
-  const dataAddress = await data.listen(listen.data.host, listen.data.port);
+  // The admin listener is up before and after the other one, so that readiness can always be asked for.
   const admin = await startAdmin(listen.admin.host, listen.admin.port, {
-    ready: () => !data.draining,
-    metrics: async () => metrics.render(await gauges()),
+    ready: () => data.listening && !data.draining,
+    metrics: async () => render(metrics, await gauges()),
     configStatus: () => config.status,
   });
-
+  opened.defer(() => closed(admin.server));
   const renewing = clock.every(RENEW_MS, () => {
     for (const exchange of data.running) void limits.renew(exchange.id);
   });
-  config.onReload((status, current) => reloaded(status, current, log, restore));
-  const unwatch = options.watch ? await watchFile(configFile, clock, () => config.reload()) : () => undefined;
+  opened.defer(() => clock.clear(renewing));
+  const dataAddress = await data.listen(listen.data.host, listen.data.port);
+  opened.defer(() => data.drain(config.current.listen.drainMs));
 
   return {
     dataUrl: `http://${listen.data.host}:${dataAddress.port}`,
@@ -130,22 +156,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     limits,
     ledger,
     get running() {
-      return data.running.size;
+      return data.running.length;
     },
     get bodyBytes() {
       return gateway.bodies.held;
     },
     reload: () => config.reload(),
-    async stop() {
-      unwatch();
-      await data.drain(config.current.listen.drainMs);
-      clock.clear(renewing);
-      await closed(admin.server);
-      await connections.close();
-      await ledger.close();
-      await limits.close();
-      log.flush();
-    },
   };
 }
 

@@ -26,6 +26,7 @@ import { settle } from './settle/settle.ts';
 import type { LimitStore } from './stores/limit-store.ts';
 import { attempt } from './upstream/attempt.ts';
 import type { Connections } from './upstream/connection.ts';
+import { returnedBody } from './upstream/returned-body.ts';
 
 /** What every request walks through. One per process. */
 export interface Gateway {
@@ -52,9 +53,11 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     const dialect = endpoint.protocol;
     const caller = identify(request.headers, dialect, config.callersByHash, exchange.at);
     journey.caller = caller;
-    if (endpoint.body === 'none') {
+    if (endpoint.admits === 'nothing') {
       journey.status = 200;
-      return await delivery.whole(200, journey.headers(), listModels(exchange.path, caller, config));
+      const headers = [...journey.headers(), 'content-type', 'application/json; charset=utf-8'];
+      journey.refusal = await delivery.whole(200, headers, listModels(exchange.path, caller, config));
+      return;
     }
     const body = await bodies.receive(exchange, config.listen, journey.body);
     const call = read(endpoint.operation, body, dialect, caller, config.models);
@@ -69,8 +72,10 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     );
     journey.answered(answer.status, clock.monotonic());
     const headers = journey.answerHeaders(answer, trial.target.id);
-    if (answer.kind === 'whole') await delivery.whole(answer.status, headers, answer.body);
-    else
+    if (answer.kind === 'whole') {
+      const shown = returnedBody(answer.status, answer.body, trial.target.provider);
+      journey.refusal = await delivery.whole(answer.status, headers, shown);
+    } else
       journey.refusal = await delivery.stream(answer.status, headers, trial, (why) =>
         journey.lastFrame(why, clock.now()),
       );

@@ -52,11 +52,11 @@ export class Bodies {
       const timer = this.#clock.after(limits.bodyTimeoutMs, () => fail(new Refused('body_timeout')));
       const fail = (reason: unknown): void => {
         this.#clock.clear(timer);
-        exchange.onInterrupt = null;
+        exchange.work = null;
         request.removeAllListeners('data').removeAllListeners('end').resume();
         reject(reason);
       };
-      exchange.onInterrupt = fail;
+      exchange.work = { interrupt: fail };
       request.on('data', (piece: Buffer) => {
         bytes += piece.length;
         try {
@@ -69,7 +69,7 @@ export class Bodies {
       });
       request.on('end', () => {
         this.#clock.clear(timer);
-        exchange.onInterrupt = null;
+        exchange.work = null;
         resolve(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, bytes));
       });
     });
@@ -101,7 +101,15 @@ function tooLarge(most: number, size: number): Refused {
   });
 }
 
-/** Discards what is left of a refused body, so that the refusal can be read before the connection closes. */
-export function discard(request: IncomingMessage): void {
-  if (!request.complete) request.resume();
+/** The rest of a refused body that is read and thrown away, rather than closing the connection under a caller that may go on. */
+const DISCARDED_BYTES_MAX = 256 * 1024;
+
+/**
+ * Discards what is left of a refused body, so that the refusal can be read. Answers whether the connection can be used again:
+ * not when the rest is large or its length unknown.
+ */
+export function discard(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  request.resume();
+  return Number(request.headers['content-length'] ?? Number.NaN) <= DISCARDED_BYTES_MAX;
 }

@@ -3,11 +3,16 @@
  *
  * Invariants
  *  (1) `left` becomes true once, when the connection closes before the response was finished; then the exchange is interrupted.
- *  (2) One phase at a time owns `onInterrupt`, and it is called at most once; setting it after the caller left does not call it:
- *      look at `left` first.
+ *  (2) One phase at a time has `work` in hand, and it is interrupted at most once; work begun after the caller left is not: look at
+ *      `left` first.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Refused } from '../errors.ts';
+
+/** Work that can be stopped, for the reason given. */
+export interface Interruptible {
+  interrupt(reason: Refused): void;
+}
 
 export class Exchange {
   /** The request id, on every answer as `x-request-id`. */
@@ -19,8 +24,10 @@ export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   left = false;
-  /** What stops the work in hand, for the reason given. */
-  onInterrupt: ((reason: Refused) => void) | null = null;
+  /** Its index in the server's list of what runs. */
+  place = -1;
+  /** What has to stop when the caller leaves or the gateway shuts down. */
+  work: Interruptible | null = null;
 
   constructor(id: string, at: number, started: number, request: IncomingMessage, response: ServerResponse) {
     this.id = id;
@@ -44,8 +51,8 @@ export class Exchange {
 
   /** Stops the work in hand: a shutdown that cannot wait longer, or the caller's leaving. */
   interrupt(reason: Refused): void {
-    const stop = this.onInterrupt;
-    this.onInterrupt = null;
-    stop?.(reason);
+    const { work } = this;
+    this.work = null;
+    work?.interrupt(reason);
   }
 }

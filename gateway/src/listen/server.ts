@@ -27,7 +27,10 @@ export interface DataServerOptions {
 }
 
 export class DataServer {
-  readonly running: Set<Exchange> = new Set();
+  /**
+   * In no order. An array and not a Set: see stores/memory/roomy-map.ts for what outgrown tables keep alive.
+   */
+  readonly running: Exchange[] = [];
   readonly #options: DataServerOptions;
   readonly #server: Server;
   #draining = false;
@@ -46,10 +49,15 @@ export class DataServer {
       },
       (request, response) => this.#serve(request, response),
     );
-    this.#server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (socket.writable) socket.end(`HTTP/1.1 ${malformed(error)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
       else socket.destroy();
     });
+  }
+
+  /** Whether it accepts connections. */
+  get listening(): boolean {
+    return this.#server.listening;
   }
 
   get draining(): boolean {
@@ -73,12 +81,12 @@ export class DataServer {
     this.#draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    if (this.running.size > 0) {
+    if (this.running.length > 0) {
       const idle = new Promise<void>((resolve) => {
         this.#idle = resolve;
       });
       const timer = this.#options.clock.after(drainMs, () => {
-        for (const exchange of this.running) exchange.interrupt(new Refused('draining'));
+        for (const exchange of [...this.running]) exchange.interrupt(new Refused('draining'));
       });
       await idle;
       this.#options.clock.clear(timer);
@@ -93,7 +101,7 @@ export class DataServer {
     if (exchange.path === '/healthz' || exchange.path === '/readyz') {
       return healthAnswer(exchange.path, !this.#draining, response);
     }
-    this.running.add(exchange);
+    exchange.place = this.running.push(exchange) - 1;
     if (this.#draining) response.shouldKeepAlive = false;
     this.#options.serve(exchange).then(
       () => this.#over(exchange),
@@ -106,7 +114,18 @@ export class DataServer {
   }
 
   #over(exchange: Exchange): void {
-    this.running.delete(exchange);
-    if (this.running.size === 0) this.#idle?.();
+    const last = this.running.pop()!;
+    if (last !== exchange) {
+      this.running[exchange.place] = last;
+      last.place = exchange.place;
+    }
+    if (this.running.length === 0) this.#idle?.();
   }
+}
+
+/** The status line for bytes that are no request, where there is no exchange yet that could be refused. */
+function malformed({ code }: NodeJS.ErrnoException): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
+  return '400 Bad Request';
 }

@@ -2,8 +2,11 @@
  * The log: one JSON line per event on standard output, through pino. The line of a request is its record, serialised once for log and
  * ledger; it holds no prompt, no answer and no credential, since the record holds none.
  */
+import { mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import pino from 'pino';
 import type { Clock } from '../clock.ts';
+import { LineWriter } from './line-writer.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 
@@ -11,30 +14,30 @@ export interface Log {
   event(level: Level, message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Writes a request's record, given as one JSON object. */
   request(record: string): void;
+  /** Lines given up because their reader is too slow. */
+  readonly dropped: number;
   /** Writes everything out, synchronously. */
   flush(): void;
 }
 
-/** Lines gather until this many bytes wait, or until {@link FLUSH_MS} passed. */
-const BUFFER_BYTES = 8 * 1024;
-const FLUSH_MS = 100;
-
 /** @param to a file path, or 1 for standard output. `requests`: whether requests are logged. */
 export function openLog(clock: Clock, to: string | 1, level: Level, requests: boolean): Log {
-  const destination = pino.destination({ dest: to, sync: false, minLength: BUFFER_BYTES, mkdir: true });
-  const logger = pino({ level, base: null, timestamp: () => `,"time":${clock.now()}` }, destination);
-  clock.every(FLUSH_MS, () => destination.flush());
+  const writer = new LineWriter(descriptorOf(to), clock);
+  const logger = pino({ level, base: null, timestamp: () => `,"time":${clock.now()}` }, writer);
   return {
     event: (at, message, fields) => logger[at](fields ?? {}, message),
     request: (record) => {
-      if (requests) destination.write(`{"level":30,"msg":"request",${record.slice(1)}\n`);
+      if (requests) writer.write(`{"level":30,"msg":"request",${record.slice(1)}\n`);
     },
-    flush: () => {
-      try {
-        destination.flushSync();
-      } catch {
-        // Not open yet, or closed with the terminal: there is nowhere left to say it.
-      }
+    get dropped() {
+      return writer.dropped;
     },
+    flush: () => writer.flushSync(),
   };
+}
+
+function descriptorOf(to: string | 1): number {
+  if (to === 1) return 1;
+  mkdirSync(dirname(to), { recursive: true });
+  return openSync(to, 'a');
 }

@@ -22,6 +22,8 @@ export const METRICS = {
   reservations: metric('reservations', 'gauge', 'Reservations that the limits hold now.'),
   bodyBytes: metric('inflight_body_bytes', 'gauge', 'Bytes of request bodies held now.'),
   ledgerPending: metric('ledger_pending', 'gauge', 'Calls whose rows are in the journal and not yet in the ledger.'),
+  ledgerDropped: metric('ledger_dropped_total', 'counter', 'Calls whose rows were given up because the journal was full.'),
+  logDropped: metric('log_dropped_lines_total', 'counter', 'Log lines given up because their reader is too slow.'),
   configReloads: metric('config_reloads_total', 'counter', 'Configurations applied since the start.'),
   configFailures: metric('config_reload_failures_total', 'counter', 'Configurations that were refused; the one before keeps serving.'),
   configInfo: metric('config_info', 'gauge', 'The configuration in force; always 1.'),

@@ -2,8 +2,8 @@
  * Finds top-level fields of a JSON object without building the object: the values of a prompt are skipped, not decoded.
  * A gateway that passes bodies through byte for byte needs five fields of a 100 KB prompt and where they stand.
  *
- * Strict where it matters: a wanted key that appears twice, or hides behind escapes, is never read differently here than by
- * the provider. What lies inside nested values is skipped by bracket depth and left for the provider to judge.
+ * Strict where it matters: a wanted key that appears twice, hides behind escapes or is written in other case, is never read
+ * differently here than by the provider. What lies inside nested values is skipped by bracket depth and left for the provider to judge.
  */
 
 /** Where a value stands in the text: `text.slice(start, end)`. Offsets of latin1 text are byte offsets. */
@@ -15,7 +15,9 @@ export interface Span {
 export type Scan =
   /** `open` is the offset just behind the opening brace, `close` the offset of the closing one. */
   | { readonly ok: true; readonly fields: ReadonlyMap<string, Span>; readonly open: number; readonly close: number }
-  | { readonly ok: false; readonly reason: 'not_an_object' | 'duplicate_field' | 'not_json'; readonly field?: string };
+  | { readonly ok: false; readonly reason: 'not_an_object' | 'not_json' }
+  /** `field`: the wanted key that appears twice, or that another key differs from in case only. */
+  | { readonly ok: false; readonly reason: 'duplicate_field' | 'miscased_field'; readonly field: string };
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -25,10 +27,12 @@ const BACKSLASH = 0x5c;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+/** A key without escapes in ASCII: its bytes are its text. */
+const PLAIN = /^[^\\\x80-\xff]*$/;
 const NOT_JSON: Scan = { ok: false, reason: 'not_json' };
 
 /**
- * Scans `text`, one JSON object decoded as latin1 (so that string offsets are byte offsets), for the keys in `wanted`.
+ * Scans `text`, one JSON object decoded as latin1 (so that string offsets are byte offsets), for the lower-case keys in `wanted`.
  * Linear in the length of the text.
  */
 export function scanFields(text: string, wanted: ReadonlySet<string>): Scan {
@@ -51,6 +55,9 @@ export function scanFields(text: string, wanted: ReadonlySet<string>): Scan {
     if (wanted.has(key)) {
       if (fields.has(key)) return { ok: false, reason: 'duplicate_field', field: key };
       fields.set(key, { start, end });
+    } else {
+      const field = unfolded(key, wanted);
+      if (field !== null) return { ok: false, reason: 'miscased_field', field };
     }
     at = skipSpace(text, end);
     const next = text.charCodeAt(at);
@@ -66,13 +73,23 @@ function ended(text: string, close: number, open: number, fields: ReadonlyMap<st
 
 function keyOf(text: string, start: number, end: number): string {
   const raw = text.slice(start + 1, end - 1);
+  if (PLAIN.test(raw)) return raw;
   // An escaped key must be compared as the provider will read it, or `"mod\u0065l"` would smuggle a model past the limits.
-  if (raw.indexOf('\\') < 0) return raw;
   try {
-    return JSON.parse(text.slice(start, end)) as string;
+    return JSON.parse(Buffer.from(text.slice(start, end), 'latin1').toString('utf8')) as string;
   } catch {
     return raw;
   }
+}
+
+/**
+ * The wanted key that this one differs from in case only, or null. Go's JSON reader, and so Ollama, takes the two for the same,
+ * and the last one wins: `"Model"` behind `"model"` would reach a model that the caller may not call.
+ */
+function unfolded(key: string, wanted: ReadonlySet<string>): string | null {
+  // Upper case first: it also folds the long s (U+017F), lower case the Kelvin sign (U+212A).
+  const folded = key.toUpperCase().toLowerCase();
+  return wanted.has(folded) ? folded : null;
 }
 
 function skipSpace(text: string, from: number): number {

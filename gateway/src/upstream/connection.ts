@@ -3,16 +3,14 @@
  *
  * Invariants
  *  (1) Exactly one of `ended` and `failed` is called, once; nothing is called after it, nor after `abort`.
- *  (2) `abort` closes the provider's socket at once, in every phase; one that is still connecting is closed as it connects,
- *      before a byte is sent.
+ *  (2) `abort` closes the provider's socket at once, in every phase, also while it is connecting.
  *  (3) No default of undici's caps an answer: its header and body timeouts are off, every wait is in {@link Deadlines}.
  */
-import { type Dispatcher, Pool } from 'undici';
+import type { Socket } from 'node:net';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
 
 /** How long an idle connection is kept. Below the idle close of common model servers (uvicorn: 5 s says so in a header). */
 const KEEP_ALIVE_MS = 30_000;
-/** Connecting is bounded by {@link Deadlines}; this only reclaims sockets of attempts that gave up. */
-const CONNECT_ABANDONED_MS = 120_000;
 
 export interface UpstreamRequest {
   readonly origin: string;
@@ -41,10 +39,14 @@ export interface Upstream {
 /** Connections to every provider, kept alive between requests. */
 export class Connections {
   readonly #pools = new Map<string, Pool>();
+  /** Who is being opened: undici connects, where it has to, before `dispatch` returns. */
+  #opening: Handler | null = null;
 
   open(request: UpstreamRequest, events: UpstreamEvents): Upstream {
     const handler = new Handler(events);
+    this.#opening = handler;
     this.#pool(request.origin).dispatch(request, handler);
+    this.#opening = null;
     return handler;
   }
 
@@ -66,17 +68,29 @@ export class Connections {
         headersTimeout: 0,
         bodyTimeout: 0,
         keepAliveTimeout: KEEP_ALIVE_MS,
-        connect: { timeout: CONNECT_ABANDONED_MS },
+        connect: this.#connector(),
       });
       this.#pools.set(origin, pool);
     }
     return pool;
+  }
+
+  /** Undici's own, but that an attempt knows the socket it waits for. */
+  #connector(): buildConnector.connector {
+    const connect = buildConnector({ timeout: 0, allowH2: false });
+    return (options, callback) => {
+      // It answers the socket, which its types do not say.
+      const socket = connect(options, callback) as unknown as Socket;
+      if (this.#opening !== null) this.#opening.connecting = socket;
+    };
   }
 }
 
 const ABORTED = new Error('aborted');
 
 class Handler implements Dispatcher.DispatchHandler, Upstream {
+  /** The socket that is being connected for it, until it is sent over one. */
+  connecting: Socket | null = null;
   readonly #events: UpstreamEvents;
   #controller: Dispatcher.DispatchController | null = null;
   #over = false;
@@ -89,6 +103,7 @@ class Handler implements Dispatcher.DispatchHandler, Upstream {
     if (this.#over) return;
     this.#over = true;
     this.#controller?.abort(ABORTED);
+    this.connecting?.destroy(ABORTED);
   }
 
   pause(): void {
@@ -101,6 +116,7 @@ class Handler implements Dispatcher.DispatchHandler, Upstream {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.connecting = null;
     if (this.#over) controller.abort(ABORTED);
     else this.#events.sent();
   }

@@ -22,6 +22,7 @@ export class Deadlines {
   #due = 0;
   #firstTokenDue = 0;
   #code: TimeoutCode = 'timeout_connect';
+  #held = false;
   #stopped = false;
 
   constructor(clock: Clock, timeouts: Timeouts, expire: (code: TimeoutCode) => void) {
@@ -48,14 +49,21 @@ export class Deadlines {
     else this.progressed();
   }
 
-  /** A piece of the body came, or the caller is reading again. */
+  /** A piece of the body came. What still trickles in while it is held starts no wait. */
   progressed(): void {
-    this.#wait('timeout_idle', this.#clock.monotonic() + this.#timeouts.idle);
+    if (!this.#held) this.#wait('timeout_idle', this.#clock.monotonic() + this.#timeouts.idle);
   }
 
   /** The caller reads nothing, so the provider's silence is ours; only `total` goes on. */
   held(): void {
+    this.#held = true;
     this.#wait('timeout_idle', Number.POSITIVE_INFINITY);
+  }
+
+  /** The caller is reading again. */
+  released(): void {
+    this.#held = false;
+    this.progressed();
   }
 
   stop(): void {

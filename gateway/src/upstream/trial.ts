@@ -122,7 +122,7 @@ export class Trial implements UpstreamEvents {
 
   resume(): void {
     this.#upstream?.resume();
-    this.#deadlines.progressed();
+    this.#deadlines.released();
   }
 
   /** Whether the bytes that flowed so far end inside an event. */
@@ -155,14 +155,15 @@ export class Trial implements UpstreamEvents {
   ended(): void {
     if (this.reading === null) return this.#finishWhole();
     const rest = this.#cutter.rest();
-    if (rest !== null) this.#pass(rest, this.reading);
+    if (rest !== null) this.#pass(rest, this.reading, true);
     if (this.#end === null) this.#finishStream(new Refused('upstream_truncated'));
   }
 
   failed(error: Error): void {
-    if (this.reading !== null) return this.#finishStream(new Refused('upstream_truncated', { cause: error }));
     const code = this.status === null ? 'upstream_unavailable' : 'upstream_truncated';
-    this.#conclude({ answer: null, failure: new Refused(code, { cause: error, internal: error.message }) });
+    const failure = new Refused(code, { cause: error, internal: error.message });
+    if (this.reading !== null) this.#finishStream(failure);
+    else this.#conclude({ answer: null, failure });
   }
 
   #collect(piece: Buffer): void {
@@ -172,12 +173,14 @@ export class Trial implements UpstreamEvents {
     this.#deadlines.progressed();
   }
 
-  #pass(block: Buffer, reading: StreamReading): void {
+  #pass(block: Buffer, reading: StreamReading, last = false): void {
     if (reading.error !== null) return;
     const out = reading.take(block);
     if (reading.error !== null && !reading.started) {
       return this.#fail(new Refused('upstream_error_in_stream', { message: reading.error }));
     }
+    // A complete stream may lack its last blank line; half an event of another would swallow the error frame behind it.
+    if (last && !reading.complete && reading.error === null) return;
     if (out.length > 0) {
       if (this.#sink !== null) this.#sink.data(out);
       else this.#pieces.push(out);
@@ -210,11 +213,15 @@ export class Trial implements UpstreamEvents {
     this.#conclude({ answer: mirrored ? { kind: 'whole', status, headers: this.#headers, body } : null, failure });
   }
 
-  /** The stream is over, and complete if the provider said so before it stopped. */
+  /**
+   * The stream is over, and complete if the provider said so before it stopped. A caller that left between the last token and the
+   * usage did not have all of it (R3).
+   */
   #finishStream(otherwise: Refused): void {
     const reading = this.reading!;
+    const abandoned = otherwise.code === 'client_closed' && reading.usage === null;
     if (reading.error !== null) this.#overStream(new Refused('upstream_error_in_stream', { message: reading.error }));
-    else if (reading.complete) this.#overStream(null);
+    else if (reading.complete && !abandoned) this.#overStream(null);
     else this.#overStream(otherwise);
   }
 

@@ -50,6 +50,10 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
     watch: options.watch ?? false,
   });
   let stopped: Promise<void> | null = null;
+  const stop = () => {
+    stopped ??= gateway.stop();
+    return stopped;
+  };
   return Object.defineProperties({} as TestGateway, {
     ...Object.getOwnPropertyDescriptors(gateway),
     ...Object.getOwnPropertyDescriptors({
@@ -60,9 +64,9 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
         log.flush();
         return readFileSync(logFile, 'utf8');
       },
-      stop: () => (stopped ??= gateway.stop()),
+      stop,
       async [Symbol.asyncDispose]() {
-        await (stopped ??= gateway.stop());
+        await stop();
         if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
       },
     }),

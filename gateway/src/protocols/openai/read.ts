@@ -1,12 +1,18 @@
-/** Reads an OpenAI request body: five top-level fields, and not one byte of the prompt. */
+/** Reads an OpenAI request body: a few top-level fields, and of a prompt no more than how many there are. */
 import type { ByteSpan, Operation } from '../../call.ts';
 import { Refused } from '../../errors.ts';
 import type { CallFields } from '../dialect.ts';
 import { type Scan, scanFields } from '../json-fields.ts';
 
 const CAPS = ['max_completion_tokens', 'max_tokens'] as const;
-const WANTED: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'n', 'best_of', ...CAPS]);
+const WANTED: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'n', 'best_of', 'prompt', ...CAPS]);
+const OPEN_ARRAY = 0x5b;
 const CHOICES_MAX = 128;
+
+/** The name that a call states its cap on output tokens under. */
+export function capName(operation: Operation): (typeof CAPS)[number] {
+  return operation === 'chat' ? 'max_completion_tokens' : 'max_tokens';
+}
 
 /** @throws Refused `invalid_json` when the body is no JSON object, `invalid_field` when a field has the wrong type. */
 export function read(operation: Operation, body: Buffer): CallFields {
@@ -19,18 +25,24 @@ export function read(operation: Operation, body: Buffer): CallFields {
   const streamed = generates && flag(scan.fields.get('stream'), 'stream', text);
   const streamOptions = (streamed && scan.fields.get('stream_options')) || null;
   const outputCaps: ByteSpan[] = [];
+  let nullCap: ByteSpan | null = null;
   let asked: number | null = null;
   let choices = 1;
   if (generates) {
     for (const name of CAPS) {
       const span = scan.fields.get(name);
-      const cap = span === undefined ? null : count(span, name, text);
-      if (cap === null || span === undefined) continue;
+      if (span === undefined) continue;
+      const cap = count(span, name, text);
+      if (cap === null) {
+        if (name === capName(operation)) nullCap = span;
+        continue;
+      }
       outputCaps.push(span);
       // Conflicting caps: providers differ in which one they obey, so the larger one is what the call may cost.
       asked = Math.max(asked ?? 0, cap);
     }
     choices = choicesOf(scan.fields, text);
+    if (operation === 'completion') choices *= promptsIn(body, scan.fields.get('prompt'));
   }
   return {
     body,
@@ -39,13 +51,19 @@ export function read(operation: Operation, body: Buffer): CallFields {
     outputTokensAsked: asked,
     choices,
     wantsUsage: streamOptions !== null && asksUsage(body, streamOptions),
-    spans: { open: scan.open, model, streamOptions, outputCaps },
+    spans: { open: scan.open, model, streamOptions, outputCaps, nullCap },
   };
 }
 
 function unreadable(scan: Scan & { ok: false }): Refused {
-  if (scan.reason !== 'duplicate_field') return new Refused('invalid_json');
-  return invalid(scan.field ?? '', 'appears twice; JSON readers differ in which one they take');
+  if (scan.reason === 'duplicate_field')
+    return invalid(scan.field, 'appears twice; JSON readers differ in which one they take');
+  if (scan.reason === 'miscased_field')
+    return invalid(
+      scan.field,
+      'must be written in lower case; JSON readers differ in whether another case is the same field',
+    );
+  return new Refused('invalid_json');
 }
 
 function invalid(param: string, what: string): Refused {
@@ -83,6 +101,13 @@ function choicesOf(fields: ReadonlyMap<string, ByteSpan>, text: string): number 
     most = Math.max(most, value ?? 1);
   }
   return most;
+}
+
+/** How many prompts a completion is for: a list of texts or of token lists is answered one by one; a list of tokens is one prompt. */
+function promptsIn(body: Buffer, span: ByteSpan | undefined): number {
+  if (span === undefined || body[span.start] !== OPEN_ARRAY) return 1;
+  const prompts = parse(body, span) as unknown[];
+  return typeof prompts[0] === 'number' ? 1 : Math.max(1, prompts.length);
 }
 
 function asksUsage(body: Buffer, span: ByteSpan): boolean {

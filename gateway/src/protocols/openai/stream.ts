@@ -2,8 +2,8 @@
  * Watches an OpenAI stream as it passes: when content starts, what usage is reported, whether it is complete.
  *
  * Before the first content every event is parsed, since the answer can still come from another target. After it
- * an event is looked at, not parsed: only one that says `"usage":{` is decoded. A quote inside
- * generated text is escaped on the wire, so none of these markers can be forged by content.
+ * an event is looked at, not parsed: only one that carries a usage object or an error, or is no plain `data: {...}`, is decoded.
+ * A quote inside generated text is escaped on the wire, so none of these markers can be forged by content.
  *
  * Invariants
  *  (1) The bytes answered by `take` are the bytes taken, less whole events that only Headgate asked for.
@@ -12,11 +12,11 @@
 import type { Operation } from '../../call.ts';
 import type { Usage } from '../../policy/usage.ts';
 import type { StreamReading } from '../dialect.ts';
+import { Seeker } from '../seeker.ts';
 import { usageOf } from './usage.ts';
 
 const NOTHING = Buffer.alloc(0);
-const COLON = 0x3a;
-const LETTER_D = 0x64;
+const BOM = 0xfeff;
 /** Bytes per token of generated text, for providers that put several tokens into one event and report no usage. */
 const BYTES_PER_TOKEN = 4;
 
@@ -28,7 +28,7 @@ interface WireChoice {
 }
 
 interface WireChunk {
-  choices?: readonly WireChoice[];
+  choices?: readonly (WireChoice | null)[];
   usage?: unknown;
   error?: unknown;
   x_groq?: { usage?: unknown };
@@ -60,46 +60,34 @@ class OpenAiStream implements StreamReading {
 
   take(block: Buffer): Buffer {
     const text = block.toString('latin1');
-    const gap = text.indexOf('\n\n') < 0 && text.indexOf('\r\n\r\n') >= 0 ? '\r\n\r\n' : '\n\n';
+    const bare = new Seeker(text, '\n\n');
+    const carriage = new Seeker(text, '\n\r\n');
+    const usage = new Seeker(text, 'usage":{');
+    const spacedUsage = new Seeker(text, 'usage": {');
+    const error = new Seeker(text, 'error":');
     const kept: Buffer[] = [];
     let from = 0;
-    let usageAt = reportsUsage(text, 0);
     for (let start = 0; start < text.length; ) {
-      const blank = text.indexOf(gap, start);
-      const end = blank < 0 ? text.length : blank + gap.length;
-      if (this.started && usageAt >= end) this.#look(text, start, end);
-      else {
-        if (this.#decode(block.toString('utf8', start, end))) {
-          if (start > from) kept.push(block.subarray(from, start));
-          from = end;
-        }
-        // The provider's error is the last thing a caller hears of this stream: a `[DONE]` behind it would call it complete.
-        if (this.error !== null) return rejoin(block.subarray(0, end), kept, from);
-        if (usageAt < end) usageAt = reportsUsage(text, end);
+      const end = Math.min(bare.next(start) + 2, carriage.next(start) + 3, text.length);
+      const marked = usage.next(start) < end || spacedUsage.next(start) < end || error.next(start) < end;
+      if (this.started && !marked && isPlain(text, start)) {
+        this.#events++;
+        this.#bytes += end - start;
+      } else if (this.#decode(block.toString('utf8', start, end))) {
+        if (start > from) kept.push(block.subarray(from, start));
+        from = end;
       }
+      // The provider's error is the last thing a caller hears of this stream: a `[DONE]` behind it would call it complete.
+      if (this.error !== null) return rejoin(block.subarray(0, end), kept, from);
       start = end;
     }
     if (!this.complete) this.complete = finishes(text);
     return rejoin(block, kept, from);
   }
 
-  /** The fast path: what the first bytes of an event tell: a comment, the end, an error, or one more piece of content. */
-  #look(text: string, start: number, end: number): void {
-    const first = text.charCodeAt(start);
-    if (first === COLON) return;
-    if (first !== LETTER_D || text.startsWith('data: {"error"', start)) {
-      this.#decode(text.slice(start, end));
-    } else if (text.startsWith('data: [DONE]', start)) {
-      this.complete = true;
-    } else {
-      this.#events++;
-      this.#bytes += end - start;
-    }
-  }
-
   /** Decodes one event; answers whether it is to be left out. */
   #decode(event: string): boolean {
-    const data = dataOf(event);
+    const { name, data } = fieldsOf(event);
     if (data === null) return false;
     if (data === '[DONE]') {
       this.complete = true;
@@ -113,14 +101,16 @@ class OpenAiStream implements StreamReading {
       return false;
     }
     if (typeof chunk !== 'object' || chunk === null) return false;
-    if (chunk.error !== undefined && chunk.error !== null) this.error ??= errorText(chunk.error);
+    if (name === 'error') this.error ??= errorText(chunk.error ?? chunk);
+    else if (chunk.error) this.error ??= errorText(chunk.error);
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     this.usage = usageOf(chunk.usage) ?? usageOf(choices[0]?.usage) ?? usageOf(chunk.x_groq?.usage) ?? this.usage;
     for (const choice of choices) this.#takeChoice(choice, event.length);
     return this.#hideUsage && choices.length === 0 && usageOf(chunk.usage) !== null;
   }
 
-  #takeChoice(choice: WireChoice, eventBytes: number): void {
+  #takeChoice(choice: WireChoice | null, eventBytes: number): void {
+    if (choice === null) return;
     const content = contentOf(choice);
     if (content !== null) {
       if (!this.started) this.#frameBytes = Math.max(0, eventBytes - content.length);
@@ -135,12 +125,9 @@ class OpenAiStream implements StreamReading {
   }
 }
 
-/** Where the next usage object stands at or after `from`; Infinity when there is none. */
-function reportsUsage(text: string, from: number): number {
-  const tight = text.indexOf('"usage":{', from);
-  const spaced = text.indexOf('"usage": {', from);
-  if (tight < 0 && spaced < 0) return Number.POSITIVE_INFINITY;
-  return tight < 0 || (spaced >= 0 && spaced < tight) ? spaced : tight;
+/** Whether an event is a chunk on one line, as all but a few are. */
+function isPlain(text: string, start: number): boolean {
+  return text.startsWith('data: {', start) || text.startsWith('data:{', start);
 }
 
 function finishes(text: string): boolean {
@@ -154,15 +141,17 @@ function rejoin(block: Buffer, kept: Buffer[], from: number): Buffer {
   return kept.length === 0 ? NOTHING : kept.length === 1 ? kept[0]! : Buffer.concat(kept);
 }
 
-/** The data of an event, its lines joined, or null when it has none (a comment, say). */
-function dataOf(event: string): string | null {
+/** An event's name and its data with the lines joined, each null when it has none (a comment has neither). */
+function fieldsOf(event: string): { name: string | null; data: string | null } {
+  let name: string | null = null;
   let data: string | null = null;
-  for (const line of event.split('\n')) {
+  for (const line of (event.charCodeAt(0) === BOM ? event.slice(1) : event).split('\n')) {
+    if (line.startsWith('event:')) name = line.slice(6).trim();
     if (!line.startsWith('data:')) continue;
     const value = line.slice(line.charCodeAt(5) === 0x20 ? 6 : 5).trimEnd();
     data = data === null ? value : `${data}\n${value}`;
   }
-  return data;
+  return { name, data };
 }
 
 /** What a choice adds to the answer as text, or null when it adds nothing: a role alone, an empty string. */

@@ -14,6 +14,7 @@ interface WireUsage {
   prompt_tokens?: unknown;
   completion_tokens?: unknown;
   total_tokens?: unknown;
+  cached_tokens?: unknown;
   prompt_cache_hit_tokens?: unknown;
   prompt_tokens_details?: { cached_tokens?: unknown; cache_write_tokens?: unknown } | null;
   completion_tokens_details?: { reasoning_tokens?: unknown } | null;
@@ -26,7 +27,11 @@ export function usageOf(wire: unknown): Usage | null {
   const prompt = tokens(report.prompt_tokens);
   if (prompt === null) return null;
   const completion = tokens(report.completion_tokens) ?? 0;
-  const cached = tokens(report.prompt_tokens_details?.cached_tokens) ?? tokens(report.prompt_cache_hit_tokens) ?? 0;
+  const cached =
+    tokens(report.prompt_tokens_details?.cached_tokens) ??
+    tokens(report.prompt_cache_hit_tokens) ??
+    tokens(report.cached_tokens) ??
+    0;
   const written = tokens(report.prompt_tokens_details?.cache_write_tokens) ?? 0;
   const reasoning = tokens(report.completion_tokens_details?.reasoning_tokens) ?? 0;
   const beside = tokens(report.total_tokens) === prompt + completion + reasoning && reasoning > 0;
@@ -46,11 +51,21 @@ export function usageOf(wire: unknown): Usage | null {
 /** Reads a whole body: is it one JSON document, and what usage does it report. Decodes only the usage object. */
 export function readBody(_operation: Operation, bytes: Buffer): BodyReading {
   const scan = scanFields(bytes.toString('latin1'), USAGE);
-  if (!scan.ok) return { complete: false, usage: null };
+  if (!scan.ok) return readOddBody(bytes);
   const span = scan.fields.get('usage');
   if (span === undefined) return { complete: true, usage: null };
   try {
     return { complete: true, usage: usageOf(JSON.parse(bytes.toString('utf8', span.start, span.end))) };
+  } catch {
+    return { complete: false, usage: null };
+  }
+}
+
+/** What a scan cannot settle (a byte order mark, usage reported twice) is for a JSON reader to say, as it is for the caller's. */
+function readOddBody(bytes: Buffer): BodyReading {
+  try {
+    const body = JSON.parse(new TextDecoder().decode(bytes)) as { usage?: unknown } | null;
+    return { complete: true, usage: usageOf(body?.usage) };
   } catch {
     return { complete: false, usage: null };
   }

@@ -1,5 +1,6 @@
 /** Writes the body for one target: the caller's bytes with as few of them replaced as possible. */
 import type { ByteSpan, Call, Target } from '../../call.ts';
+import { capName } from './read.ts';
 
 interface Splice extends ByteSpan {
   readonly text: string;
@@ -25,11 +26,15 @@ export function asksForUsage(call: Call, target: Target): boolean {
 function capOutput(call: Call, splices: Splice[]): void {
   const most = call.model.maxOutputTokens;
   if (most === null || call.operation === 'embedding') return;
+  const { open, outputCaps, nullCap } = call.spans;
   if (call.outputTokensAsked === null) {
-    const field = call.operation === 'chat' ? 'max_completion_tokens' : 'max_tokens';
-    splices.push({ start: call.spans.open, end: call.spans.open, text: `"${field}":${most},` });
-  } else if (call.outputTokensAsked > most) {
-    for (const span of call.spans.outputCaps) splices.push({ ...span, text: String(most) });
+    if (nullCap !== null) splices.push({ ...nullCap, text: String(most) });
+    else splices.push({ start: open, end: open, text: `"${capName(call.operation)}":${most},` });
+    return;
+  }
+  for (const span of outputCaps) {
+    if (Number(call.body.toString('latin1', span.start, span.end)) > most)
+      splices.push({ ...span, text: String(most) });
   }
 }
 

@@ -8,6 +8,7 @@
 import type { Hold } from '../../policy/counter.ts';
 import { type Amounts, amountOf, type BoundLimit } from '../../policy/limit.ts';
 import type { Decision } from '../limit-store.ts';
+import { ROOM, roomyMap } from './roomy-map.ts';
 
 /** How long a reservation is held without being renewed, in milliseconds. */
 export const HOLD_MS = 120_000;
@@ -22,12 +23,12 @@ export interface Reservation {
 }
 
 export class Reservations {
-  readonly #byId = new Map<string, Reservation>();
+  readonly #byId = roomyMap<Reservation>();
   /** Nothing expires before this. */
   #nextExpiry = Number.POSITIVE_INFINITY;
 
   get size(): number {
-    return this.#byId.size;
+    return this.#byId.size - ROOM;
   }
 
   get(id: string): Reservation | undefined {
@@ -41,17 +42,15 @@ export class Reservations {
   }
 
   settle(id: string, actual: Amounts, now: number): boolean {
-    const reservation = this.#byId.get(id);
+    const reservation = this.#remove(id);
     if (reservation === undefined) return false;
-    this.#byId.delete(id);
     settleHolds(reservation, actual, now);
     return true;
   }
 
   renew(id: string, now: number): void {
-    const reservation = this.#byId.get(id);
+    const reservation = this.#remove(id);
     if (reservation === undefined) return;
-    this.#byId.delete(id);
     this.add(id, reservation, now);
     for (const hold of reservation.holds) hold.renew(now);
   }
@@ -61,22 +60,29 @@ export class Reservations {
     if (now < this.#nextExpiry) return;
     this.#nextExpiry = Number.POSITIVE_INFINITY;
     for (const [id, reservation] of this.#byId) {
+      if (reservation === undefined) continue;
       if (reservation.expiresAt > now) {
         this.#nextExpiry = reservation.expiresAt;
         return;
       }
-      this.#byId.delete(id);
+      this.#remove(id);
       settleHolds(reservation, reservation.amounts, now);
     }
   }
 
-  all(): Iterable<Reservation> {
-    return this.#byId.values();
+  *all(): Iterable<Reservation> {
+    for (const reservation of this.#byId.values()) if (reservation !== undefined) yield reservation;
   }
 
   clear(): void {
-    this.#byId.clear();
+    for (const [id, reservation] of this.#byId) if (reservation !== undefined) this.#byId.delete(id);
     this.#nextExpiry = Number.POSITIVE_INFINITY;
+  }
+
+  #remove(id: string): Reservation | undefined {
+    const reservation = this.#byId.get(id);
+    if (reservation !== undefined) this.#byId.delete(id);
+    return reservation;
   }
 }
 

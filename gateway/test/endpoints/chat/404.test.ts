@@ -1,0 +1,3 @@
+import { answers404 } from '../contract.ts';
+
+answers404('chat');

@@ -1,0 +1,3 @@
+import { answers405 } from '../contract.ts';
+
+answers405('chat');

@@ -1,0 +1,3 @@
+import { answers413 } from '../contract.ts';
+
+answers413('chat');

@@ -1,0 +1,3 @@
+import { answers429 } from '../contract.ts';
+
+answers429('chat');

@@ -1,0 +1,3 @@
+import { answers502 } from '../contract.ts';
+
+answers502('completion');

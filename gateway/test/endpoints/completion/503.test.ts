@@ -1,0 +1,3 @@
+import { answers503 } from '../contract.ts';
+
+answers503('completion');

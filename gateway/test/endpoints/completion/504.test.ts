@@ -1,0 +1,3 @@
+import { answers504 } from '../contract.ts';
+
+answers504('completion');

@@ -1,0 +1,3 @@
+import { answers400 } from '../contract.ts';
+
+answers400('embedding');

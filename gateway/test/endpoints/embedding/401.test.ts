@@ -1,0 +1,3 @@
+import { answers401 } from '../contract.ts';
+
+answers401('embedding');

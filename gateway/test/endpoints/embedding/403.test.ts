@@ -1,0 +1,3 @@
+import { answers403 } from '../contract.ts';
+
+answers403('embedding');

@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sampleCall } from '../../fakes/sample-calls.ts';
+import { assertAnswerHeaders, endpointOf, OF_A_CALLER, startEndpointStand } from '../contract.ts';
+
+test('model 200: the one model, as the list has it', async () => {
+  await using stand = await startEndpointStand();
+  const received = await stand.ask(sampleCall(endpointOf('model')));
+  assert.equal(received.status, 200);
+  assertAnswerHeaders(received, OF_A_CALLER);
+  assert.equal(received.headers['content-type'], 'application/json; charset=utf-8');
+  assert.deepEqual(JSON.parse(received.text), { id: 'm', object: 'model', created: 0, owned_by: 'headgate' });
+});
