@@ -7,6 +7,7 @@ import { openSync, readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { setTimeout as after } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 /** Which core subjects run on, and which the upstream and the load generator run on; null when nothing is pinned. */
 export interface Cores {
@@ -35,6 +36,7 @@ export interface Launch {
   readonly ipc?: boolean;
 }
 
+const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
 const running = new Set<ChildProcess>();
 
 export function launch(what: Launch, core: number | null): ChildProcess {
@@ -44,7 +46,8 @@ export function launch(what: Launch, core: number | null): ChildProcess {
   const args = core === null ? what.args : ['-c', String(core), what.command, ...what.args];
   const child = spawn(command, args, {
     stdio: ['ignore', log, log, what.ipc === true ? 'ipc' : 'ignore'],
-    env: { ...process.env, ...what.env },
+    // Every Node subject alike starts from compiled code, as an installed package does.
+    env: { NODE_COMPILE_CACHE: COMPILED, ...process.env, ...what.env },
   });
   running.add(child);
   child.on('error', () => running.delete(child));

@@ -38,6 +38,7 @@ function line(number: number): string {
     tier: 'pro',
     model: 'chat-small',
     streamed: false,
+    admitted: true,
     status: 200,
     outcome: 'ok',
     code: null,

@@ -188,6 +188,8 @@ export interface RequestRecord {
   /** The model name the caller used; null when unknown to Headgate. */
   readonly model: string | null;
   readonly streamed: boolean;
+  /** Whether the limits admitted it: then it counts as one request, whatever became of it. */
+  readonly admitted: boolean;
   /** What the caller saw; 499 when the caller left before an answer. */
   readonly status: number;
   readonly outcome: Outcome;

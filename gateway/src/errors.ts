@@ -5,7 +5,7 @@
 import type { Outcome } from './call.ts';
 import type { LimitState } from './stores/limit-store.ts';
 
-export type Phase = 'listen' | 'identify' | 'read' | 'admit' | 'route' | 'attempt' | 'meter' | 'settle';
+export type Phase = 'listen' | 'identify' | 'read' | 'route' | 'admit' | 'attempt' | 'meter' | 'settle';
 
 /** Who is at fault, so that nobody debugs the wrong side. */
 export type Source = 'caller' | 'gateway' | 'upstream';
@@ -51,11 +51,12 @@ export const REFUSALS = {
   model_not_found: row('read', 'caller', 404, 'never', 'rejected_read', 'invalid_request_error', 'There is no such model.'),
   model_not_allowed: row('read', 'caller', 403, 'never', 'rejected_read', 'permission_error', 'This key may not call that model.'),
 
+  model_price_unknown: row('route', 'gateway', 403, 'never', 'rejected_route', 'permission_error', 'The price of this model is unknown and this key has a limit on cost.'),
+
   rate_limit_exceeded: row('admit', 'caller', 429, 'later', 'rejected_admit', 'rate_limit_error', 'A rate limit is used up.'),
   concurrency_exceeded: row('admit', 'caller', 429, 'later', 'rejected_admit', 'rate_limit_error', 'Too many requests at the same time.'),
   quota_exceeded: row('admit', 'caller', 429, 'never', 'rejected_admit', 'insufficient_quota', 'A quota is used up.'),
   request_exceeds_limit: row('admit', 'caller', 400, 'never', 'rejected_admit', 'invalid_request_error', 'The request is larger than a limit can ever admit.'),
-  model_price_unknown: row('admit', 'gateway', 403, 'never', 'rejected_admit', 'permission_error', 'The price of this model is unknown and this key has a limit on cost.'),
 
   upstream_auth: row('attempt', 'upstream', 502, 'never', 'upstream_error', 'server_error', "The provider refused the gateway's own credential. The operator has to act; your key is fine."),
   upstream_error: row('attempt', 'upstream', 502, 'later', 'upstream_error', 'server_error', 'The provider failed.'),

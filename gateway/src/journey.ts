@@ -3,7 +3,7 @@
  * headers, its refusal, its record.
  */
 import type { Ticket } from './admit/admit.ts';
-import type { Call, Caller, RequestRecord } from './call.ts';
+import type { AttemptRecord, Call, Caller, RequestRecord } from './call.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { Refused } from './errors.ts';
 import { answerHeaders } from './listen/answer-headers.ts';
@@ -43,6 +43,8 @@ export class Journey {
   readonly #exchange: Exchange;
   readonly #region: string;
   #firstContentAt: number | null = null;
+  /** The attempts as they are written down, once all are over. */
+  #attempts: readonly AttemptRecord[] | null = null;
 
   constructor(exchange: Exchange, region: string) {
     this.#exchange = exchange;
@@ -122,7 +124,8 @@ export class Journey {
       operation: this.endpoint?.operation ?? null,
       caller: this.caller,
       call,
-      attempts: call === null ? [] : this.trials.map((trial, index) => meter(index + 1, trial, call)),
+      admitted: this.reserved,
+      attempts: this.#attempts ?? this.#metered(),
       refusal: this.refusal,
       status: left && this.status === 0 ? LEFT_STATUS : this.status,
       durationMs: round(now - started),
@@ -135,15 +138,18 @@ export class Journey {
   }
 
   #pushCost(headers: HeaderList): void {
-    const call = this.call;
-    if (call === null) return;
+    this.#attempts = this.#metered();
     let cost = 0;
-    for (const [index, trial] of this.trials.entries()) {
-      const attempt = meter(index + 1, trial, call);
+    for (const attempt of this.#attempts) {
       if (attempt.cost === null) return;
       cost += attempt.cost;
     }
     headers.push('x-headgate-cost-usd', dollars(cost));
+  }
+
+  #metered(): readonly AttemptRecord[] {
+    const { call } = this;
+    return call === null ? [] : this.trials.map((trial, index) => meter(index + 1, trial, call));
   }
 
   #context(nowMs: number): RefusalContext {

@@ -50,6 +50,7 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
   try {
     const endpoint = match(request.method, exchange.path);
     journey.endpoint = endpoint;
+    if (exchange.interrupted !== null) throw exchange.interrupted;
     const dialect = endpoint.protocol;
     const caller = identify(request.headers, dialect, config.callersByHash, exchange.at);
     journey.caller = caller;

@@ -4,10 +4,7 @@ import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
 import { processEnvironment } from '../config/env.ts';
-import { jsonSchemaText } from '../config/json-schema.ts';
 import type { Level } from '../observe/log.ts';
-import { providerCommand } from '../provider/command.ts';
-import { check } from './check.ts';
 import { serveCommand } from './serve.ts';
 
 const DEFAULT_CONFIG = 'headgate.yaml';
@@ -59,27 +56,37 @@ program
   .description('say everything that is wrong with a configuration, or what it amounts to')
   .argument('[file]', 'the configuration file')
   .addOption(configOption())
-  .action((file: string | undefined, options: { config: string }) => {
+  .action(async (file: string | undefined, options: { config: string }) => {
     const path = file ?? options.config;
-    process.exitCode = missing(path) ? 1 : check(path, { env: processEnvironment(), write });
+    process.exitCode = missing(path)
+      ? 1
+      : (await import('./check.ts')).check(path, { env: processEnvironment(), write });
   });
 
 program
   .command('schema')
   .description('print the JSON Schema of the configuration, for editors')
-  .action(() => {
-    write(jsonSchemaText());
+  .action(async () => {
+    write((await import('../config/json-schema.ts')).jsonSchemaText());
   });
 
-const ended = new AbortController();
-program.addCommand(
-  providerCommand({ clock: systemClock, write: (line) => write(`${line}\n`), signal: ended.signal }).hook(
-    'preAction',
-    () => {
-      process.once('SIGINT', () => ended.abort());
-      process.once('SIGTERM', () => ended.abort());
-    },
-  ),
-);
+// A gateway that serves does not hold the simulated provider in memory.
+if (process.argv[2] !== 'serve') {
+  const { providerCommand } = await import('../provider/command.ts');
+  const ended = new AbortController();
+  const provider = providerCommand({ clock: systemClock, write: (line) => write(`${line}\n`), signal: ended.signal });
+  provider.hook('preAction', () => {
+    process.once('SIGINT', () => ended.abort());
+    process.once('SIGTERM', () => ended.abort());
+  });
+  program.addCommand(provider);
+}
 
-await program.parseAsync();
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { code, port } = error as { code?: string; port?: number };
+  if (code !== 'EADDRINUSE') throw error;
+  say(`Port ${port} is taken. Stop what uses it, or choose another with --port.`);
+  process.exitCode = 1;
+}

@@ -28,6 +28,8 @@ export class Exchange {
   place = -1;
   /** What has to stop when the caller leaves or the gateway shuts down. */
   work: Interruptible | null = null;
+  /** Why it was interrupted, once it was. */
+  interrupted: Refused | null = null;
 
   constructor(id: string, at: number, started: number, request: IncomingMessage, response: ServerResponse) {
     this.id = id;
@@ -51,6 +53,7 @@ export class Exchange {
 
   /** Stops the work in hand: a shutdown that cannot wait longer, or the caller's leaving. */
   interrupt(reason: Refused): void {
+    this.interrupted ??= reason;
     const { work } = this;
     this.work = null;
     work?.interrupt(reason);

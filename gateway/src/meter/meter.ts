@@ -60,8 +60,10 @@ function estimated(call: Call, outputTokens: number): Usage {
   return { ...NO_USAGE, inputTokens: call.inputTokens, outputTokens: output, source: 'estimated' };
 }
 
-function capOf(call: Call): number {
-  return call.outputTokensAsked === null ? Number.MAX_SAFE_INTEGER : call.outputTokensAsked * call.choices;
+/** The most output tokens the provider was told to produce, by the caller or for its model; infinite when by nobody. */
+function capOf({ outputTokensAsked, model, choices }: Call): number {
+  const none = Number.POSITIVE_INFINITY;
+  return Math.min(outputTokensAsked ?? none, model.maxOutputTokens ?? none) * choices;
 }
 
 /** Milliseconds with microseconds behind the point: a record is for people too. */

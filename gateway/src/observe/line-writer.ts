@@ -22,6 +22,7 @@ export class LineWriter {
   #waiting: string[] = [];
   #waitingChars = 0;
   #dropped = 0;
+  #droppedTold = 0;
   #timer: Timer | null = null;
   /** What a write in flight has not yet written. */
   #writing: Buffer | null = null;
@@ -71,6 +72,10 @@ export class LineWriter {
 
   #take(): Buffer | null {
     if (this.#waiting.length === 0) return null;
+    if (this.#dropped > this.#droppedTold) {
+      this.#waiting.push(`{"level":40,"msg":"log lines dropped","dropped":${this.#dropped - this.#droppedTold}}\n`);
+      this.#droppedTold = this.#dropped;
+    }
     const bytes = Buffer.from(this.#waiting.join(''));
     this.#waiting = [];
     this.#waitingChars = 0;

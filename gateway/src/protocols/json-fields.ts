@@ -40,19 +40,22 @@ export function scanFields(text: string, wanted: ReadonlySet<string>): Scan {
   if (text.charCodeAt(at) !== OPEN_OBJECT) return { ok: false, reason: 'not_an_object' };
   const open = ++at;
   const fields = new Map<string, Span>();
+  const lengths = lengthsOf(wanted);
   at = skipSpace(text, at);
   if (text.charCodeAt(at) === CLOSE_OBJECT) return ended(text, at, open, fields);
   for (;;) {
     if (text.charCodeAt(at) !== QUOTE) return NOT_JSON;
     const keyEnd = skipString(text, at);
     if (keyEnd < 0) return NOT_JSON;
-    const key = keyOf(text, at, keyEnd);
+    const key = mayBeWanted(text, at + 1, keyEnd - 1, lengths) ? keyOf(text, at, keyEnd) : '';
     at = skipSpace(text, keyEnd);
     if (text.charCodeAt(at) !== COLON) return NOT_JSON;
     const start = skipSpace(text, at + 1);
     const end = skipValue(text, start);
     if (end < 0) return NOT_JSON;
-    if (wanted.has(key)) {
+    if (key === '') {
+      // Not one of the wanted keys.
+    } else if (wanted.has(key)) {
       if (fields.has(key)) return { ok: false, reason: 'duplicate_field', field: key };
       fields.set(key, { start, end });
     } else {
@@ -69,6 +72,30 @@ export function scanFields(text: string, wanted: ReadonlySet<string>): Scan {
 
 function ended(text: string, close: number, open: number, fields: ReadonlyMap<string, Span>): Scan {
   return skipSpace(text, close + 1) === text.length ? { ok: true, fields, open, close } : NOT_JSON;
+}
+
+/** The lengths of the wanted keys, as bits. Made once for each set: the sets are constants. */
+const LENGTHS = new WeakMap<ReadonlySet<string>, number>();
+
+function lengthsOf(wanted: ReadonlySet<string>): number {
+  let bits = LENGTHS.get(wanted);
+  if (bits === undefined) {
+    bits = 0;
+    for (const key of wanted) bits |= 1 << key.length;
+    LENGTHS.set(wanted, bits);
+  }
+  return bits;
+}
+
+/** Whether the key in [start, end) has a wanted length, or is not plain ASCII, so that its length says nothing. */
+function mayBeWanted(text: string, start: number, end: number, lengths: number): boolean {
+  const length = end - start;
+  if (length < 31 && (lengths & (1 << length)) !== 0) return true;
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH || code >= 0x80) return true;
+  }
+  return false;
 }
 
 function keyOf(text: string, start: number, end: number): string {

@@ -19,6 +19,7 @@ export interface Ending {
   readonly operation: Operation | null;
   readonly caller: Caller | null;
   readonly call: Call | null;
+  readonly admitted: boolean;
   readonly attempts: readonly AttemptRecord[];
   readonly refusal: Refused | null;
   readonly status: number;
@@ -46,6 +47,7 @@ export function recordOf(ending: Ending): RequestRecord {
     tier: caller?.tier.id ?? null,
     model: call?.model.name ?? null,
     streamed: call?.streamed ?? false,
+    admitted: ending.admitted,
     status: ending.status,
     outcome: refusal?.row.outcome ?? last?.outcome ?? 'ok',
     code: refusal?.code ?? null,

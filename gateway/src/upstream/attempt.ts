@@ -5,9 +5,10 @@ import { Refused } from '../errors.ts';
 import { upstreamHeaders } from './headers.ts';
 import { type Answer, Trial, type TrialSetting } from './trial.ts';
 
-/** The caller's side, as far as an attempt cares: whether it is still there, and what stops the attempt when it is not. */
+/** The caller's side, as far as an attempt cares: whether it still waits, and what to stop when it does not. */
 export interface Presence {
-  readonly left: boolean;
+  /** Why nothing more is to be tried, once that is so. */
+  readonly interrupted: Refused | null;
   /**
    * An object and not a function: a closure made in a loop of an async function hangs on a chain of contexts that V8 promotes
    * to its old space request after request, which costs a tenth of a request's CPU.
@@ -35,7 +36,7 @@ export async function attempt(input: AttemptInput, setting: TrialSetting): Promi
   let failure: Refused | null = null;
   let mirrored: { answer: Answer; trial: Trial } | null = null;
   for (const target of plan) {
-    if (presence.left) throw new Refused('client_closed');
+    if (presence.interrupted !== null) throw presence.interrupted;
     const trial = new Trial(call, target, setting);
     input.trials.push(trial);
     presence.work = trial;

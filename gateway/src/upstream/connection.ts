@@ -7,7 +7,8 @@
  *  (3) No default of undici's caps an answer: its header and body timeouts are off, every wait is in {@link Deadlines}.
  */
 import type { Socket } from 'node:net';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { buildConnector as BuildConnector, Dispatcher, Pool as UndiciPool } from 'undici';
+import { buildConnector, Pool } from './undici-pool.ts';
 
 /** How long an idle connection is kept. Below the idle close of common model servers (uvicorn: 5 s says so in a header). */
 const KEEP_ALIVE_MS = 30_000;
@@ -38,7 +39,7 @@ export interface Upstream {
 
 /** Connections to every provider, kept alive between requests. */
 export class Connections {
-  readonly #pools = new Map<string, Pool>();
+  readonly #pools = new Map<string, UndiciPool>();
   /** Who is being opened: undici connects, where it has to, before `dispatch` returns. */
   #opening: Handler | null = null;
 
@@ -57,7 +58,7 @@ export class Connections {
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
-  #pool(origin: string): Pool {
+  #pool(origin: string): UndiciPool {
     let pool = this.#pools.get(origin);
     if (pool === undefined) {
       pool = new Pool(origin, {
@@ -76,7 +77,7 @@ export class Connections {
   }
 
   /** Undici's own, but that an attempt knows the socket it waits for. */
-  #connector(): buildConnector.connector {
+  #connector(): BuildConnector.connector {
     const connect = buildConnector({ timeout: 0, allowH2: false });
     return (options, callback) => {
       // It answers the socket, which its types do not say.

@@ -1,16 +1,27 @@
-/** What of a provider's complete answer a caller may read. */
+/** What of a provider's own words a caller may read. */
 import type { Provider } from '../call.ts';
 
 const REDACTED = '[redacted]';
 
-/**
- * The body as it came; of an error without the credential that the provider was sent. Providers quote a key they refuse, and
- * this one is not the caller's to know (R19).
- */
+/** The body of a complete answer: as it came when it is no error, which quotes nothing. */
 export function returnedBody(status: number, body: Buffer, provider: Provider): Buffer {
+  return status < 300 ? body : redacted(body, provider);
+}
+
+/**
+ * An error without the credential that the provider was sent. Providers quote a key they refuse, and this one is not the
+ * caller's to know (R19).
+ */
+export function redacted(error: Buffer, provider: Provider): Buffer {
   const secret = secretOf(provider);
-  if (status < 300 || secret === '' || !body.includes(secret)) return body;
-  return Buffer.from(body.toString('utf8').replaceAll(secret, REDACTED));
+  if (secret === '' || !error.includes(secret)) return error;
+  return Buffer.from(redactedText(error.toString('utf8'), provider));
+}
+
+/** The same for an error's text. */
+export function redactedText(error: string, provider: Provider): string {
+  const secret = secretOf(provider);
+  return secret === '' ? error : error.replaceAll(secret, REDACTED);
 }
 
 /** The credential without its scheme; empty when the provider is sent none. */

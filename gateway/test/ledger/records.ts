@@ -42,6 +42,7 @@ const request: RequestRecord = {
   tier: 'pro',
   model: 'chat-large',
   streamed: true,
+  admitted: true,
   status: 200,
   outcome: 'ok',
   code: null,

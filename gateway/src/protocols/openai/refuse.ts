@@ -40,7 +40,8 @@ function errorOf(refused: Refused, context: RefusalContext): object {
     headgate: {
       code: refused.code,
       source: row.source,
-      requestId: context.requestId,
+      // What a stranger reads must be the same every time (R19); the header tells it all the same.
+      ...(row.phase !== 'identify' && { requestId: context.requestId }),
       ...(binding !== undefined && limitOf(binding, refused, context)),
     },
   };

@@ -48,7 +48,7 @@ export function usedSince(
         +
         (SELECT coalesce(sum(${OF_REQUESTS[dimension]}), 0) FROM requests
           WHERE at >= :since AND at < :until AND ${SUBJECT_COLUMN[level]} = :subject
-            AND outcome NOT LIKE 'rejected\\_%' ESCAPE '\\'),
+            AND admitted = 1),
         ${Number.MAX_SAFE_INTEGER}) AS used`,
     )
     .get({ level, subject, minute, since: sinceMs, until: minute * MINUTE_MS });

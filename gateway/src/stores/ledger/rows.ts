@@ -19,6 +19,7 @@ export function requestRow(record: RequestRecord): SQLInputValue[] {
     record.tier,
     record.model,
     record.streamed ? 1 : 0,
+    record.admitted ? 1 : 0,
     record.status,
     record.outcome,
     record.code,
@@ -63,7 +64,7 @@ export function attemptRow(requestId: string, attempt: AttemptRecord): SQLInputV
   ];
 }
 
-export const INSERT_REQUEST = insertion('requests', 22, 'id');
+export const INSERT_REQUEST = insertion('requests', 23, 'id');
 export const INSERT_ATTEMPT = insertion('attempts', 21, 'request_id, number');
 
 /** Not `INSERT OR IGNORE`: that would also swallow a row that breaks a NOT NULL, and lose it without a word. */
@@ -82,6 +83,7 @@ export function requestOf(row: Row, attempts: readonly AttemptRecord[]): Request
     tier: textOrNull(row['tier']),
     model: textOrNull(row['model']),
     streamed: row['streamed'] === 1,
+    admitted: row['admitted'] === 1,
     status: number(row['status']),
     outcome: text(row['outcome']) as Outcome,
     code: textOrNull(row['code']),

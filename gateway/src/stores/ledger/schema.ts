@@ -22,6 +22,7 @@ const MIGRATIONS: readonly string[] = [
     tier TEXT,
     model TEXT,
     streamed INTEGER NOT NULL,         -- 0 or 1
+    admitted INTEGER NOT NULL,         -- 0 or 1; 1: it counts as a request
     status INTEGER NOT NULL,
     outcome TEXT NOT NULL,
     code TEXT,

@@ -20,9 +20,9 @@ export interface Use {
 export class UseByMinute {
   #uses = new Map<number, Record<Level, Map<string, Use>>>();
 
-  /** Adds one call. A call that was never admitted used nothing. */
+  /** Adds one call. A call that was not admitted used nothing. */
   add(record: RequestRecord): void {
-    if (record.outcome.startsWith('rejected_')) return;
+    if (!record.admitted) return;
     const minute = Math.floor(record.at / MINUTE_MS);
     let subjects = this.#uses.get(minute);
     if (subjects === undefined) {
