@@ -47,14 +47,19 @@ function amountText(limit: Limit, amount: number): string {
   const one = amount === 1;
   switch (limit.dimension) {
     case 'requests':
-      return `${amount} ${one ? 'request' : 'requests'}`;
+      return `${grouped(amount)} ${one ? 'request' : 'requests'}`;
     case 'concurrency':
-      return `${amount} ${one ? 'request' : 'requests'} at the same time`;
+      return `${grouped(amount)} ${one ? 'request' : 'requests'} at the same time`;
     case 'cost':
       return `${dollars(amount).replace(/\.?0+$/, '')} USD`;
     default:
-      return `${amount} ${UNITS[limit.dimension]}`;
+      return `${grouped(amount)} ${UNITS[limit.dimension]}`;
   }
+}
+
+/** 1000023 as people read it: 1,000,023. */
+function grouped(amount: number): string {
+  return String(amount).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 function wayOut(code: RefusalCode, limit: Limit, waitMs: number, tier: Tier): string {

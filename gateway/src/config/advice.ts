@@ -5,6 +5,8 @@ import type { Path, Problem } from './problem.ts';
 import type { Config } from './schema.ts';
 import type { Source } from './source.ts';
 
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
 interface Compiled {
   readonly models: ReadonlyMap<string, Model>;
   readonly callers: ReadonlyMap<string, Caller>;
@@ -15,6 +17,7 @@ export function advise(config: Config, compiled: Compiled, source: Source): Prob
   const callers = [...compiled.callers.values()];
   return [
     ...idleProviders(config, compiled, source),
+    ...keysInClearText(config, compiled, source),
     ...idleModels(callers, compiled, source),
     ...outOfReach(config, source),
     ...overshadowed(config, source),
@@ -36,6 +39,16 @@ function idleProviders(config: Config, { models, apiKeys }: Compiled, source: So
       );
     }
     return problems;
+  });
+}
+
+/** Providers that are sent a key which anybody on the way can read. */
+function keysInClearText(config: Config, { apiKeys }: Compiled, source: Source): Problem[] {
+  return Object.entries(config.providers).flatMap(([name, { baseUrl }]) => {
+    const near = LOOPBACK.test(baseUrl.hostname);
+    if (baseUrl.protocol !== 'http:' || near || !apiKeys.has(name)) return [];
+    const what = 'the key is sent in clear text to another machine; use https';
+    return [source.problem(['providers', name, 'baseUrl'], what, 'name')];
   });
 }
 

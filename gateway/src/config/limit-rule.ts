@@ -1,5 +1,6 @@
 /** From a limit as written to the rule it means: one dimension, one algorithm, all defaults decided. Pure. */
 import type { Algorithm, Dimension, Level, OnExceed } from '../policy/limit.ts';
+import { bucketFits } from '../policy/token-bucket.ts';
 import { type Parsed, parseCount, parseMoney } from './quantity.ts';
 import type { Rate, Window } from './rate.ts';
 
@@ -114,6 +115,13 @@ function algorithmOf(written: WrittenLimit, dimension: Dimension, rate: Rate): A
       if (rate.window.ms === null) return { key, problem: noFixedLength(rate.window, kind) };
       const burst = burstOf(written.burst, dimension, rate);
       if ('problem' in burst) return { key: 'burst', problem: burst.problem };
+      if (!bucketFits(rate.amount, rate.window.ms, burst.value)) {
+        return {
+          key: dimension,
+          problem:
+            'a token bucket of this amount, window and burst cannot be counted exactly; use a rounder amount or a smaller burst',
+        };
+      }
       return { kind, windowMs: rate.window.ms, burst: burst.value };
     }
     case 'concurrency':

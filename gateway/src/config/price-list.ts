@@ -1,11 +1,12 @@
 /**
- * Prices that are not configured, from `@pydantic/genai-prices`. A price is used for the exact id of a model only: the list's
- * own matching by prefix and pattern is for estimates, and would price `claude-x-free` as `claude-x`.
+ * Prices that are not configured, from `@pydantic/genai-prices`. A price is used for the exact id of a model, or for another
+ * name that the list says equals it: the list's own matching by prefix and pattern is for estimates, and would price
+ * `claude-x-free` as `claude-x`.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { ModelInfo, ModelPrice, Provider } from '@pydantic/genai-prices';
+import type { MatchLogic, ModelInfo, ModelPrice, Provider } from '@pydantic/genai-prices';
 import type { Prices } from '../policy/money.ts';
 import { parsePrice } from './quantity.ts';
 
@@ -31,12 +32,18 @@ export function lookUpPrices(
   const { list, version } = priceList();
   const known = providerAt(list, provider.origin + provider.basePath) ?? providerNamed(list, provider.name);
   if (known === undefined) return { unknown: 'the price list does not know the provider' };
-  const info = known.models.find(({ id }) => id === model);
-  if (info === undefined) return { unknown: `the price list has no model of exactly this id for ${known.id}` };
+  const info = known.models.find(({ id }) => id === model) ?? known.models.find(({ match }) => equals(match, model));
+  if (info === undefined) return { unknown: `the price list has no model of exactly this name for ${known.id}` };
   const current = priceOn(info, nowMs);
   if (current === null) return { unknown: 'in the price list its price depends on the time of day' };
-  const source = `${PACKAGE} ${version} ${known.id}/${model}`;
+  const source = `${PACKAGE} ${version} ${known.id}/${info.id}`;
   return exact(current, source);
+}
+
+/** Whether `name` is one of those that the list gives a model by equality, alone or among others. */
+function equals(match: MatchLogic, name: string): boolean {
+  if ('or' in match) return match.or.some((one) => equals(one, name));
+  return 'equals' in match && match.equals === name;
 }
 
 function exact(price: ModelPrice, source: string): Looked {

@@ -82,6 +82,12 @@ function baseUrl() {
   });
 }
 
+/** Callers may make a link of it, so it must not be a script. */
+function webAddress() {
+  const error = 'expected a URL such as https://example.com/plans';
+  return z.string({ error }).refine((given) => /^https?:$/.test(URL.parse(given)?.protocol ?? ''), { error });
+}
+
 function ledger() {
   const expected = 'expected sqlite: and a path, such as sqlite:data/headgate.db';
   return z
@@ -129,22 +135,20 @@ function isTimeZone(name: string): boolean {
 /** The waits of an attempt that are not configured. Long reasoning is silent for minutes, so they are generous. */
 const WAITS = { connect: '5s', headers: '10m', firstToken: '10m', idle: '5m', total: '60m' };
 
-const timeouts = () =>
-  section({
-    connect: duration().exactOptional().describe(`Until the connection stands. A duration; default ${WAITS.connect}.`),
-    headers: duration()
+/** `whenLeftOut` says what a wait is that is not written. */
+const timeouts = (whenLeftOut = (wait: keyof typeof WAITS) => WAITS[wait]) => {
+  const wait = (name: keyof typeof WAITS, what: string) =>
+    duration()
       .exactOptional()
-      .describe(`From the request being sent until the response headers. A duration; default ${WAITS.headers}.`),
-    firstToken: duration()
-      .exactOptional()
-      .describe(
-        `From the request being sent until the first content of a stream. A duration; default ${WAITS.firstToken}.`,
-      ),
-    idle: duration().exactOptional().describe(`Between two pieces of a body. A duration; default ${WAITS.idle}.`),
-    total: duration()
-      .exactOptional()
-      .describe(`The whole attempt, first byte to last. A duration; default ${WAITS.total}.`),
+      .describe(`${what} A duration; default ${whenLeftOut(name)}.`);
+  return section({
+    connect: wait('connect', 'Until the connection stands.'),
+    headers: wait('headers', 'From the request being sent until the response headers.'),
+    firstToken: wait('firstToken', 'From the request being sent until the first content of a stream.'),
+    idle: wait('idle', 'Between two pieces of a body.'),
+    total: wait('total', 'The whole attempt, first byte to last.'),
   });
+};
 
 const tokens = 'Counts such as 20k/minute, 1M/month or 100k/10s.';
 
@@ -262,8 +266,10 @@ const target = section({
       .describe('USD per million input tokens written to the cache. Default: the input price.'),
   })
     .optional()
-    .describe('What its tokens cost. Default: looked up in the price list by the exact id of the model.'),
-  timeouts: timeouts().prefault({}).describe("How long to wait, where it differs from the provider's."),
+    .describe('What its tokens cost. Default: looked up in the price list by the exact name of the model.'),
+  timeouts: timeouts(() => "the provider's")
+    .prefault({})
+    .describe("How long to wait, where it differs from the provider's."),
 });
 
 const model = section({
@@ -294,7 +300,7 @@ const tier = section({
   limits: limits(['key', 'organization']).default([]).describe('The limits of each of its keys or organizations.'),
   upgrade: section({
     to: text('the name of a tier').describe('The tier that refusals recommend. One of tiers.'),
-    url: text('a URL').optional().describe('Where to upgrade. Default: none.'),
+    url: webAddress().optional().describe('Where to upgrade; callers read it. An http or https URL. Default: none.'),
   })
     .optional()
     .describe('The way out that refusals offer. Default: none.'),

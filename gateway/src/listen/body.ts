@@ -40,7 +40,10 @@ export class Bodies {
   receive(exchange: Exchange, limits: BodyLimits, lease: BodyLease): Promise<Buffer> {
     const { request } = exchange;
     const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding !== 'identity') throw new Refused('body_encoding');
+    const transfer = request.headers['transfer-encoding'];
+    // Node takes `gzip, chunked` for chunked; a proxy in front may not, and then the two disagree about where a body ends.
+    const coded = transfer !== undefined && transfer.toLowerCase() !== 'chunked';
+    if (coded || (encoding !== undefined && encoding !== 'identity')) throw new Refused('body_encoding');
     const declared = Number(request.headers['content-length'] ?? Number.NaN);
     if (declared === 0) return Promise.resolve(EMPTY);
     if (declared > limits.bodyBytesMax) throw tooLarge(limits.bodyBytesMax, declared);

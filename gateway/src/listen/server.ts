@@ -52,7 +52,7 @@ export class DataServer {
       (request, response) => this.#serve(request, response),
     );
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      if (socket.writable) socket.end(`HTTP/1.1 ${malformed(error)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+      if (socket.writable) socket.end(malformed(error));
       else socket.destroy();
     });
   }
@@ -129,8 +129,15 @@ export class DataServer {
 }
 
 /** The status line for bytes that are no request, where there is no exchange yet that could be refused. */
+/** The answer to what is not an HTTP request, so that no endpoint and no protocol is known yet. */
 function malformed({ code }: NodeJS.ErrnoException): string {
-  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large';
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout';
-  return '400 Bad Request';
+  const [status, message] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', `The request headers are larger than ${HEADER_BYTES_MAX} bytes.`]
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The request headers did not arrive in time.']
+        : ['400 Bad Request', 'This is not a well-formed HTTP request.'];
+  const error = { message, type: 'invalid_request_error', param: null, code: 'malformed_request' };
+  const body = JSON.stringify({ error });
+  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 }

@@ -61,9 +61,8 @@ function estimated(call: Call, outputTokens: number): Usage {
 }
 
 /** The most output tokens the provider was told to produce, by the caller or for its model; infinite when by nobody. */
-function capOf({ outputTokensAsked, model, choices }: Call): number {
-  const none = Number.POSITIVE_INFINITY;
-  return Math.min(outputTokensAsked ?? none, model.maxOutputTokens ?? none) * choices;
+function capOf({ outputTokensAsked, model, outputTokens }: Call): number {
+  return outputTokensAsked === null && model.maxOutputTokens === null ? Number.POSITIVE_INFINITY : outputTokens;
 }
 
 /** Milliseconds with microseconds behind the point: a record is for people too. */

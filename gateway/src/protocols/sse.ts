@@ -85,6 +85,11 @@ export class EventCutter {
   }
 }
 
+/** The last event of a stream with the blank line that it lacks: without one, clients discard it. */
+export function ended(event: Buffer): Buffer {
+  return Buffer.concat([event, Buffer.from(event.at(-1) === LF ? '\n' : '\n\n')]);
+}
+
 function endsEvent(piece: Buffer): boolean {
   const last = piece.length - 1;
   if (piece[last] !== LF) return false;

@@ -62,15 +62,16 @@ function promptTokens(operation: GeneratedOperation, body: Json): number {
   return Math.max(1, Math.ceil(characters / CHARACTERS_PER_TOKEN) + ids);
 }
 
-function sizeOf(value: unknown): { characters: number; ids: number } {
-  if (typeof value === 'string') return { characters: value.length, ids: 0 };
-  if (typeof value === 'number') return { characters: 0, ids: 1 };
+function sizeOf(source: unknown): { characters: number; ids: number } {
   const size = { characters: 0, ids: 0 };
-  const inside = Array.isArray(value) ? value : isObject(value) ? [value['content'], value['text']] : [];
-  for (const each of inside) {
-    const { characters, ids } = sizeOf(each);
-    size.characters += characters;
-    size.ids += ids;
+  // A list of what is left, since a body may be nested deeper than the stack is.
+  const left: unknown[] = [source];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value === 'string') size.characters += value.length;
+    else if (typeof value === 'number') size.ids++;
+    else if (Array.isArray(value)) for (const each of value) left.push(each);
+    else if (isObject(value)) left.push(value['content'], value['text']);
   }
   return size;
 }
@@ -78,7 +79,7 @@ function sizeOf(value: unknown): { characters: number; ids: number } {
 /** One text for each vector that is due: token ids become their list as text. */
 function inputsOf(input: unknown): string[] {
   if (!Array.isArray(input) || input.every((each) => typeof each === 'number')) return [String(input)];
-  return input.map(String);
+  return input.map((each) => (typeof each === 'object' ? '' : String(each)));
 }
 
 const isObject = (value: unknown): value is Json =>

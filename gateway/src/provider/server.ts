@@ -140,7 +140,17 @@ function serveRequests(options: SimulatedProviderOptions, book: Book) {
   function handle(request: IncomingMessage, response: ServerResponse<IncomingMessage>): void {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => answer(request, response, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    request.on('end', () => {
+      try {
+        answer(request, response, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+      } catch {
+        // One request that cannot be answered must not end the server of all others.
+        response.writeHead(500, { 'content-type': 'application/json' });
+        response.end(
+          '{"error":{"message":"The simulated provider failed.","type":"server_error","param":null,"code":null}}',
+        );
+      }
+    });
   }
 
   return { handle, requests };

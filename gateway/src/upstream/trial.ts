@@ -15,14 +15,16 @@ import type { Clock } from '../clock.ts';
 import { Refused } from '../errors.ts';
 import { retryAfterMs, type Verdict, verdictOf } from '../policy/failure.ts';
 import type { BodyReading, Dialect, StreamReading } from '../protocols/dialect.ts';
-import { EventCutter } from '../protocols/sse.ts';
+import { EventCutter, ended } from '../protocols/sse.ts';
 import type { Connections, Upstream, UpstreamEvents } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
+import { redacted, redactedText } from './returned-body.ts';
 
 /** The largest answer that is not a stream, in bytes. */
 const WHOLE_BYTES_MAX = 64 * 1024 * 1024;
 /** A stream that says this much without content is passed on as it is. */
 const HELD_BYTES_MAX = 512 * 1024;
+const EVENT_STREAM = /^text\/event-stream\b/i;
 
 type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -138,7 +140,7 @@ export class Trial implements UpstreamEvents {
     this.status = status;
     this.#headers = headers;
     const type = headers['content-type'];
-    const streams = status < 300 && typeof type === 'string' && type.startsWith('text/event-stream');
+    const streams = status < 300 && typeof type === 'string' && EVENT_STREAM.test(type);
     if (!streams) this.reading = null;
     else this.reading ??= this.#setting.dialect.readStream(this.#call.operation, false);
     this.#deadlines.answered(streams);
@@ -174,13 +176,12 @@ export class Trial implements UpstreamEvents {
   }
 
   #pass(block: Buffer, reading: StreamReading, last = false): void {
-    if (reading.error !== null) return;
-    const out = reading.take(block);
-    if (reading.error !== null && !reading.started) {
-      return this.#fail(new Refused('upstream_error_in_stream', { message: reading.error }));
-    }
+    const taken = reading.take(block);
+    const failure = reading.error === null ? null : this.#errorInStream(reading.error);
+    if (failure !== null && !reading.started && this.#resolve !== null) return this.#fail(failure);
     // A complete stream may lack its last blank line; half an event of another would swallow the error frame behind it.
-    if (last && !reading.complete && reading.error === null) return;
+    if (last && !reading.complete && failure === null) return;
+    const out = failure === null ? taken : redacted(last ? ended(taken) : taken, this.target.provider);
     if (out.length > 0) {
       if (this.#sink !== null) this.#sink.data(out);
       else this.#pieces.push(out);
@@ -188,6 +189,12 @@ export class Trial implements UpstreamEvents {
     if (!reading.started && this.bytes < HELD_BYTES_MAX) return;
     this.#deadlines.progressed();
     if (this.#resolve !== null) this.#answer({ kind: 'stream', status: this.status ?? 200, headers: this.#headers });
+    // Nothing that a provider says behind its error is passed on, so there is nothing to wait for.
+    if (failure !== null) this.#fail(failure);
+  }
+
+  #errorInStream(said: string): Refused {
+    return new Refused('upstream_error_in_stream', { message: redactedText(said, this.target.provider) });
   }
 
   #finishWhole(): void {
@@ -214,15 +221,14 @@ export class Trial implements UpstreamEvents {
   }
 
   /**
-   * The stream is over, and complete if the provider said so before it stopped. A caller that left between the last token and the
-   * usage did not have all of it (R3).
+   * The stream is over, and complete if the provider said so, and named no error, before it stopped. A caller that left between
+   * the last token and the usage did not have all of it (R3).
    */
   #finishStream(otherwise: Refused): void {
     const reading = this.reading!;
     const abandoned = otherwise.code === 'client_closed' && reading.usage === null;
-    if (reading.error !== null) this.#overStream(new Refused('upstream_error_in_stream', { message: reading.error }));
-    else if (reading.complete && !abandoned) this.#overStream(null);
-    else this.#overStream(otherwise);
+    const sound = reading.complete && reading.error === null && !abandoned;
+    this.#overStream(sound ? null : otherwise);
   }
 
   #overStream(reason: Refused | null): void {

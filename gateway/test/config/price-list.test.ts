@@ -17,9 +17,20 @@ test('R11: a model is priced by its exact id, in exact integers, with the versio
   assert.match(source, /^@pydantic\/genai-prices \d+\.\d+\.\d+ openai\/gpt-4o-mini$/);
 });
 
+test('R11: a name that the list says equals a model is priced as that model', () => {
+  const { source, ...figures } = prices(lookUp('gpt-4o-2024-08-06'));
+  const { source: sourceOfId, ...ofId } = prices(lookUp('gpt-4o'));
+  assert.deepEqual(figures, ofId);
+  assert.equal(source, sourceOfId);
+  // An id of its own goes before any likeness to it.
+  assert.notDeepEqual(prices(lookUp('gpt-4o-2024-05-13')).input, ofId.input);
+});
+
 test('R11: nothing near an id is priced as that id', () => {
-  for (const near of ['gpt-4o-mini-free', 'gpt-4o-mini ', 'GPT-4o-mini', 'x-gpt-4o-mini', 'computer-use-free', '']) {
-    assert.ok('unknown' in lookUp(near), near);
+  const near = ['gpt-4o-mini-free', 'gpt-4o-mini ', 'GPT-4o-mini', 'x-gpt-4o-mini', 'computer-use-free', ''];
+  // The list itself matches the last ones, by prefix.
+  for (const name of [...near, 'gpt-4o-2024-08-06-x', 'ft:gpt-4o-2024-08-06:acme', 'gpt-4o-mini-audio-x']) {
+    assert.ok('unknown' in lookUp(name), name);
   }
   const claude = { name: 'anthropic', origin: 'https://api.anthropic.com', basePath: '' };
   assert.ok('prices' in lookUp('claude-opus-4-1', claude));

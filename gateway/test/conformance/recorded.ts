@@ -8,7 +8,7 @@ import { listRecordings, type Recording } from '../../src/provider/recording.ts'
 import { seeded } from '../../src/provider/seeded.ts';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
 import { hashOf, startTestGateway, TEST_KEY, type TestGateway } from '../fakes/gateway.ts';
-import { until } from '../provider/until.ts';
+import { until } from '../fakes/until.ts';
 
 export type RecordedOperation = 'chat' | 'completions' | 'embeddings' | 'models';
 
@@ -89,7 +89,7 @@ export async function startPair(recordings: readonly Recording[], provider = '')
 
 /** What the ledger says of the last calls through the pair's gateway, newest first, when all of them are settled. */
 export async function recorded({ gateway }: Pair, calls: number): Promise<readonly RequestRecord[]> {
-  await until(() => gateway.running === 0);
+  await until('every call is over', () => gateway.running === 0);
   await gateway.ledger.flush();
   return gateway.ledger.recent(calls);
 }

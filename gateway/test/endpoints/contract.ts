@@ -33,6 +33,22 @@ const OF_THE_LIMITS = [
   'ratelimit-policy',
 ];
 const OF_A_WAIT = ['retry-after', 'retry-after-ms'];
+/** Members of `error.headgate` that tell the limit which refused. */
+const OF_THE_BINDING_LIMIT = [
+  'limit',
+  'per',
+  'dimension',
+  'tier',
+  'used',
+  'reserved',
+  'amount',
+  'requested',
+  'window',
+  'retryAfterMs',
+  'resetsAt',
+  'upgradeTo',
+  'upgradeUrl',
+];
 const OF_AN_ATTEMPT = ['x-headgate-attempts', 'x-headgate-target'];
 /** Of a call that reached a provider. */
 export const ADMITTED: readonly string[] = [...OF_A_CALL, ...OF_THE_LIMITS, ...OF_AN_ATTEMPT];
@@ -135,25 +151,12 @@ export function answers400(operation: Operation): void {
 
 /** A request that is larger than a limit can ever admit: never a 429, which would invite it again. */
 export function answers400TooManyTokens(operation: Operation, body: object): void {
-  const states = [
-    'limit',
-    'per',
-    'dimension',
-    'tier',
-    'used',
-    'reserved',
-    'amount',
-    'requested',
-    'window',
-    'retryAfterMs',
-    'resetsAt',
-  ];
   refuses(operation, 'more tokens than the limit can ever admit', () => ({ body }), {
     code: 'request_exceeds_limit',
     message:
-      /^This request asks for up to \d+ tokens, more than the Pro tier's limit of 2000 tokens per minute for this key can ever admit\./,
+      /^This request asks for up to [\d,]+ tokens, more than the Pro tier's limit of 2,000 tokens per minute for this key can ever admit\./,
     headers: [...OF_A_CALL, ...OF_THE_LIMITS],
-    headgate: [...states, 'upgradeTo', 'upgradeUrl'],
+    headgate: OF_THE_BINDING_LIMIT,
   });
 }
 
@@ -220,21 +223,7 @@ export function answers429(operation: Operation): void {
       code: 'rate_limit_exceeded',
       message: /^Pro tier limit exceeded: 2 requests per minute for this key\. Retry in 60 s\.$/,
       headers: [...OF_A_CALL, ...OF_THE_LIMITS, ...OF_A_WAIT],
-      headgate: [
-        'limit',
-        'per',
-        'dimension',
-        'tier',
-        'used',
-        'reserved',
-        'amount',
-        'requested',
-        'window',
-        'retryAfterMs',
-        'resetsAt',
-        'upgradeTo',
-        'upgradeUrl',
-      ],
+      headgate: OF_THE_BINDING_LIMIT,
     });
     assert.equal(received.headers['retry-after'], '60');
     assert.equal(stand.seen, 2);

@@ -54,6 +54,13 @@ test('a refusal that clients should repeat later says when, if its status is one
   assert.equal(new Refused('overloaded', { retryAfterMs: 5 }).detail.retryAfterMs, 5);
 });
 
+test('what is rejected is recorded under the phase that rejects it', () => {
+  for (const code of CODES) {
+    const { phase, outcome } = REFUSALS[code];
+    if (outcome.startsWith('rejected_')) assert.equal(outcome, `rejected_${phase}`, code);
+  }
+});
+
 test('texts for callers are sentences', () => {
   for (const code of CODES) assert.match(REFUSALS[code].public, /^[A-Z].*\.$/, code);
 });

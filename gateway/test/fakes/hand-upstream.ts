@@ -1,13 +1,12 @@
 /** A model server that a test drives by hand, write by write; and OpenAI's stream events to drive it with. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { listenOnLoopback } from './loopback.ts';
 
-export interface HandUpstream {
+export interface HandUpstream extends AsyncDisposable {
   readonly url: string;
   /** Requests that came, oldest first, each with its body read. */
   readonly calls: readonly HandCall[];
   readonly connections: number;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface HandCall {
@@ -19,7 +18,6 @@ export interface HandCall {
 /** `answer`, when given, is called with each request. */
 export async function startHandUpstream(answer?: (call: HandCall) => void): Promise<HandUpstream> {
   const calls: HandCall[] = [];
-  const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (text: string) => {
@@ -31,22 +29,14 @@ export async function startHandUpstream(answer?: (call: HandCall) => void): Prom
       answer?.(call);
     });
   });
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const loopback = await listenOnLoopback(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${loopback.host}`,
     calls,
     get connections() {
-      return sockets.size;
+      return loopback.connections;
     },
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
 }
 

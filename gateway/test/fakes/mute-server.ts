@@ -1,34 +1,22 @@
 /** A server that accepts connections and says nothing, so that the TLS handshake of who connects never ends. */
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
+import { listenOnLoopback } from './loopback.ts';
 
-export interface MuteServer {
+export interface MuteServer extends AsyncDisposable {
   /** `https://127.0.0.1:4321` */
   readonly url: string;
   /** How many connections are open. */
   readonly connections: number;
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export async function startMuteServer(): Promise<MuteServer> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    // What the other side says has to be read for its leaving to be seen.
-    socket
-      .on('error', () => undefined)
-      .on('close', () => sockets.delete(socket))
-      .resume();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // What the other side says has to be read for its leaving to be seen.
+  const loopback = await listenOnLoopback(createServer((socket) => socket.on('error', () => undefined).resume()));
   return {
-    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `https://${loopback.host}`,
     get connections() {
-      return sockets.size;
+      return loopback.connections;
     },
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-    },
+    [Symbol.asyncDispose]: () => loopback[Symbol.asyncDispose](),
   };
 }

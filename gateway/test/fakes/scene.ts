@@ -10,7 +10,8 @@ import type { Behaviour } from '../../src/provider/answer.ts';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
 import type { LimitState } from '../../src/stores/limit-store.ts';
 import { hashOf, type PlainConfig, plainConfig, startTestGateway, TEST_KEY, type TestGateway } from './gateway.ts';
-import { type Exchange, exchange, type SendOptions, send } from './http-client.ts';
+import { type Exchange, exchange, type SendOptions } from './http-client.ts';
+import { scrape } from './scrape.ts';
 import { until } from './until.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -113,13 +114,11 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
       }
     },
     async metric(name, labels = {}) {
-      const { text } = await send({ url: gateway.adminUrl, method: 'GET', path: '/metrics' });
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-      return text
-        .split('\n')
-        .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-        .filter((line) => wanted.every((pair) => line.includes(pair)))
-        .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+      return [...(await scrape(gateway.adminUrl))]
+        .filter(([series]) => series === name || series.startsWith(`${name}{`))
+        .filter(([series]) => wanted.every((pair) => series.includes(pair)))
+        .reduce((sum, [, value]) => sum + value, 0);
     },
     async [Symbol.asyncDispose]() {
       for (const sent of exchanges) sent.abort();
@@ -132,8 +131,8 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
 /** What the limit of `state` must have counted for these calls. */
 export function sumFor(records: readonly RequestRecord[], { bound }: LimitState): number {
   let sum = 0;
-  for (const { usage, cost, outcome } of records) {
-    if (outcome.startsWith('rejected_')) continue;
+  for (const { usage, cost, admitted } of records) {
+    if (!admitted) continue;
     const [input, output] = [inputOf(usage), outputOf(usage)];
     sum += {
       requests: 1,

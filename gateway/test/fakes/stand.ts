@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../src/clock.ts';
 import { type SimulatedProvider, type SimulatedProviderOptions, startProvider } from '../../src/provider/server.ts';
 import { type PlainConfig, plainConfig, startTestGateway, TEST_KEY, type TestGateway } from './gateway.ts';
 import { type Received, send } from './http-client.ts';
+import { scrape } from './scrape.ts';
 
 export interface StandOptions extends Omit<PlainConfig, 'providers'> {
   /** What each provider does, in the order of the targets; one that behaves well unless given. */
@@ -62,10 +63,7 @@ export async function startStand(options: StandOptions = {}): Promise<Stand> {
       return providers.reduce((sum, { book }) => sum + book.totals.requests, 0);
     },
     ask: (ask = {}) => askGateway(gateway.dataUrl, ask),
-    async scrape() {
-      const { text } = await send({ url: gateway.adminUrl, method: 'GET', path: '/metrics' });
-      return new Map(text.split('\n').flatMap(seriesOf));
-    },
+    scrape: () => scrape(gateway.adminUrl),
     async [Symbol.asyncDispose]() {
       await gateway[Symbol.asyncDispose]();
       await close();
@@ -97,10 +95,4 @@ export interface WireError {
 
 export function errorOf(received: Received): WireError {
   return (JSON.parse(received.text) as { error: WireError }).error;
-}
-
-function seriesOf(line: string): [string, number][] {
-  if (line === '' || line.startsWith('#')) return [];
-  const space = line.lastIndexOf(' ');
-  return [[line.slice(0, space), Number(line.slice(space + 1))]];
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { RequestRecord } from '../../src/call.ts';
+import { NO_USAGE } from '../../src/policy/usage.ts';
 import { openSqliteLedger } from '../../src/stores/ledger/sqlite-ledger.ts';
 import { AT, attemptRecord, Bench, bound, record } from './records.ts';
 
@@ -11,8 +12,6 @@ const line = (entry: RequestRecord) => JSON.stringify(entry);
 
 test('what was appended is read back, newest first, with every attempt and every null', async (t) => {
   const ledger = await new Bench(t).open();
-  const nothing = { inputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0, outputTokens: 0, reasoningTokens: 0 };
-  const usage = { ...nothing, source: 'none' } as const;
   const refused = record('req_2', {
     at: AT + 5,
     operation: null,
@@ -23,14 +22,15 @@ test('what was appended is read back, newest first, with every attempt and every
     streamed: false,
     status: 401,
     outcome: 'rejected_identify',
+    admitted: false,
     code: 'invalid_api_key',
     limit: 'pro.requests-per-minute',
-    usage,
+    usage: NO_USAGE,
     cost: null,
     attempts: [],
     firstTokenMs: null,
   });
-  const failed = attemptRecord({ outcome: 'timeout_connect', status: null, usage, cost: null, prices: null });
+  const failed = attemptRecord({ outcome: 'timeout_connect', status: null, usage: NO_USAGE, cost: null, prices: null });
   const second = record('req_1', { model: 'zwölf-🙂', attempts: [failed, attemptRecord({ number: 2 })] });
   ledger.append(line(second));
   ledger.append(line(refused));
@@ -68,7 +68,7 @@ test('what was used is summed by dimension, level and time, and refused calls us
   ledger.append(line(record('req_early', { at: AT - 1 })));
   ledger.append(line(record('req_1', { at: AT })));
   ledger.append(line(record('req_2', { at: AT + 61_000, keyId: 'acme.night', cost: null })));
-  ledger.append(line(record('req_3', { at: AT + 500, outcome: 'rejected_admit', status: 429, attempts: [] })));
+  ledger.append(line(record('req_3', { at: AT + 500, outcome: 'rejected_admit', admitted: false, attempts: [] })));
   ledger.append(
     line(record('req_4', { at: AT + 500, outcome: 'client_closed', organization: 'other', keyId: 'other.web' })),
   );
@@ -85,6 +85,29 @@ test('what was used is summed by dimension, level and time, and refused calls us
     assert.equal(await used('organization', 'other', AT), one, dimension);
     assert.equal(await used('key', 'nobody', 0), 0, dimension);
   }
+});
+
+test('a call counts as one request exactly when the limits admitted it, however it ended', async (t) => {
+  const bench = new Bench(t);
+  const ledger = await bench.open();
+  const unspent = { at: AT + 500, usage: NO_USAGE, cost: 0, attempts: [] };
+  const notAdmitted = { ...unspent, admitted: false };
+  ledger.append(line(record('req_list', { ...notAdmitted, operation: 'models', model: null })));
+  ledger.append(line(record('req_left', { ...notAdmitted, outcome: 'client_closed', status: 499 })));
+  /** As the sums by minute have it, and as the rows of a part of a minute do. */
+  const counted = () =>
+    Promise.all([AT, AT + 1].map((since) => ledger.usedSince(bound('requests', 'key', 'acme.web'), since)));
+  assert.deepEqual(await counted(), [0, 0]);
+  ledger.append(line(record('req_cut', { ...unspent, outcome: 'drained', status: 503 })));
+  assert.deepEqual(await counted(), [1, 1]);
+  assert.deepEqual(
+    (await ledger.recent(10)).map(({ id, admitted }) => [id, admitted]),
+    [
+      ['req_list', false],
+      ['req_left', false],
+      ['req_cut', true],
+    ],
+  );
 });
 
 test('what was used survives closing and opening again', async (t) => {

@@ -3,8 +3,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
 import { exchange, type SendOptions, send } from '../fakes/http-client.ts';
+import { until } from '../fakes/until.ts';
 import { VirtualClock } from '../fakes/virtual-clock.ts';
-import { until } from './until.ts';
 
 let clock: VirtualClock;
 let provider: SimulatedProvider;
@@ -45,9 +45,9 @@ test('when the other side leaves a stream, generation ends at once and the book 
   const { headers, abort } = exchange(chat('sim@pace=10ms', true));
   await headers;
   clock.advance(40);
-  await until(() => last().writtenTokens === 5);
+  await until('five tokens are written', () => last().writtenTokens === 5);
   abort();
-  await until(() => last().state === 'aborted');
+  await until('it is aborted', () => last().state === 'aborted');
   assert.equal(clock.pending, 0);
   clock.advance(10_000);
   const { generatedTokens, writtenTokens, usageReported, endedAt, startedAt } = last();
@@ -56,18 +56,18 @@ test('when the other side leaves a stream, generation ends at once and the book 
 
 test('when the other side leaves a JSON answer in the making, the book has the tokens made until then, none of them written', async () => {
   const { abort } = exchange(chat('sim@ttft=100ms,pace=10ms', false));
-  await until(() => clock.pending === 1);
+  await until('its timer waits', () => clock.pending === 1);
   clock.advance(125);
   abort();
-  await until(() => last().state === 'aborted');
+  await until('it is aborted', () => last().state === 'aborted');
   assert.deepEqual([last().generatedTokens, last().writtenTokens], [3, 0]);
 });
 
 test('when the other side leaves before the headers, nothing was generated', async () => {
   const { abort } = exchange(chat('sim@delay=10s', true));
-  await until(() => clock.pending === 1);
+  await until('its timer waits', () => clock.pending === 1);
   abort();
-  await until(() => last().state === 'aborted');
+  await until('it is aborted', () => last().state === 'aborted');
   assert.deepEqual([last().status, last().promptTokens, last().generatedTokens, clock.pending], [null, 0, 0, 0]);
 });
 
@@ -91,7 +91,7 @@ test('the totals are the sum of the entries after many answers of every ending',
     return running.done;
   });
   await Promise.all(running);
-  await until(() => provider.connections === 0);
+  await until('no connection is left', () => provider.connections === 0);
   const { totals, entries } = provider.book;
   assert.equal(totals.requests, 60);
   assert.equal(totals.open, 0);
@@ -114,7 +114,7 @@ test('a reader that reads nothing stops the generation, and reading on completes
     // It stands when nothing was generated in so many turns of the loop.
     let seen = -1;
     let turns = 0;
-    await until(() => {
+    await until('it stands', () => {
       const now = flood.book.totals.generatedTokens;
       turns = now === seen ? turns + 1 : 0;
       seen = now;
@@ -131,13 +131,13 @@ test('a reader that reads nothing stops the generation, and reading on completes
 
 test('the book is served as JSON, and DELETE starts it anew without what is still open', async () => {
   const open = exchange(chat('sim@silent', true));
-  await until(() => provider.book.totals.open === 1);
+  await until('it is open', () => provider.book.totals.open === 1);
   const book = async (method: string) =>
     JSON.parse((await send({ url: provider.url, path: '/_provider/book', method })).text);
   assert.equal((await book('GET')).entries[0].model, 'sim@silent');
   assert.deepEqual((await book('DELETE')).entries, []);
   open.abort();
-  await until(() => provider.connections === 0);
+  await until('no connection is left', () => provider.connections === 0);
   assert.deepEqual(new Set(Object.values((await book('GET')).totals)), new Set([0]));
   assert.equal((await send({ url: provider.url, path: '/_provider/book', method: 'PUT' })).status, 405);
 });
@@ -158,9 +158,9 @@ test('only so many entries are kept, while the totals keep all', async () => {
 test('close ends every connection, stalled ones too, and leaves no timer', async () => {
   const stalled = exchange(chat('sim@stall=2', true));
   const delayed = exchange(chat('sim@delay=1m', true));
-  await until(() => provider.book.totals.open === 2);
+  await until('both are open', () => provider.book.totals.open === 2);
   await provider.close();
   assert.deepEqual([(await stalled.done).closed, (await delayed.done).closed], ['cut', 'cut']);
-  await until(() => provider.connections === 0);
+  await until('no connection is left', () => provider.connections === 0);
   assert.equal(clock.pending, 0);
 });

@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { providerCommand } from '../../src/provider/command.ts';
 import { NotationError, parseChance, parseCut, parseDuration, parseModel } from '../../src/provider/notation.ts';
 import { send } from '../fakes/http-client.ts';
+import { until } from '../fakes/until.ts';
 import { VirtualClock } from '../fakes/virtual-clock.ts';
-import { until } from './until.ts';
 
 function run(...flags: string[]) {
   const lines: string[] = [];
@@ -25,7 +25,7 @@ function run(...flags: string[]) {
 
 test('the command says where it listens and which flags are in effect, serves, and ends when told', async () => {
   const { lines, stop, ended, ask } = run('--tokens', '7', '--fault', 'cut=300B:0%', '--seed', '4');
-  await until(() => lines.length === 2);
+  await until('it has said where it listens', () => lines.length === 2);
   assert.equal(lines[1], 'ttft 0 ms, pace 0 ms, 7 tokens, {"kind":"cut","after":{"bytes":300}} at 0%, seed 4');
   assert.equal((await ask()).body.usage.completion_tokens, 7);
   stop.abort();
@@ -35,7 +35,7 @@ test('the command says where it listens and which flags are in effect, serves, a
 test('one line for each second in which it served something, none with --quiet', async () => {
   for (const quiet of [false, true]) {
     const { lines, stop, clock, ended, ask } = run('--tokens', '7', ...(quiet ? ['--quiet'] : []));
-    await until(() => lines.length === 2);
+    await until('it has said where it listens', () => lines.length === 2);
     clock.advance(1000);
     await ask();
     await ask();
@@ -49,7 +49,7 @@ test('one line for each second in which it served something, none with --quiet',
 
 test('faults of the command line befall requests', async () => {
   const { lines, stop, ended, ask } = run('--fault', 'status=503', '--fault', 'delay=0');
-  await until(() => lines.length === 2);
+  await until('it has said where it listens', () => lines.length === 2);
   assert.equal((await ask()).status, 503);
   stop.abort();
   await ended;

@@ -5,8 +5,8 @@ import type { Fault } from '../../src/provider/faults.ts';
 import { seeded } from '../../src/provider/seeded.ts';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
 import { exchange, type Received, type SendOptions, send } from '../fakes/http-client.ts';
+import { until } from '../fakes/until.ts';
 import { VirtualClock } from '../fakes/virtual-clock.ts';
-import { until } from './until.ts';
 
 const clock = new VirtualClock();
 let provider: SimulatedProvider;
@@ -71,7 +71,7 @@ test('delay: no header before its time, and then everything', async () => {
   const { headers, done } = exchange(options(true));
   let came = false;
   void headers.then(() => (came = true));
-  await until(() => clock.pending === 1);
+  await until('its timer waits', () => clock.pending === 1);
   clock.advance(399_999);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(came, false);
@@ -97,13 +97,13 @@ test('stall: so many events, then an open connection and silence', async () => {
     behaviour = { faults: [{ kind: 'stall', after: { events: bytes } }] };
     const stalled = exchange(options(stream));
     await stalled.headers;
-    if (stream) await until(() => provider.requests.at(-1)!.entry.writtenTokens === 3);
+    if (stream) await until('three tokens are written', () => provider.requests.at(-1)!.entry.writtenTokens === 3);
     clock.advance(3_600_000);
     assert.equal(provider.requests.at(-1)!.entry.state, 'open');
     stalled.abort();
     const received = await stalled.done;
     assert.equal(events(received).length, bytes);
-    await until(() => provider.requests.at(-1)!.entry.state === 'aborted');
+    await until('it is aborted', () => provider.requests.at(-1)!.entry.state === 'aborted');
   }
 });
 
@@ -175,7 +175,7 @@ test('silent: the connection is accepted, and nothing comes', async () => {
   behaviour = { faults: [{ kind: 'silent' }] };
   const before = provider.accepted;
   const silent = exchange(options(true));
-  await until(() => provider.requests.at(-1)!.entry.faults[0] === 'silent');
+  await until('it is silent', () => provider.requests.at(-1)!.entry.faults[0] === 'silent');
   assert.equal(provider.accepted, before + 1);
   silent.abort();
   assert.equal((await silent.done).status, null);
@@ -208,6 +208,6 @@ test('a fault with a chance befalls that share of the requests, and a seed repea
 });
 
 test('no socket is left when all have ended', async () => {
-  await until(() => provider.connections === 0);
+  await until('no connection is left', () => provider.connections === 0);
   assert.equal(provider.book.totals.open, 0);
 });

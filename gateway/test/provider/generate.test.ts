@@ -4,8 +4,8 @@ import OpenAI from 'openai';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
 import { text } from '../../src/provider/words.ts';
 import { exchange, send } from '../fakes/http-client.ts';
+import { until } from '../fakes/until.ts';
 import { VirtualClock } from '../fakes/virtual-clock.ts';
-import { until } from './until.ts';
 
 const MESSAGES = [{ role: 'user' as const, content: 'Twelve chars' }];
 const PROMPT_TOKENS = 3;
@@ -130,7 +130,7 @@ test('tokens come at the set time to first token and pace, the role with the hea
     [20, 3],
   ] as const) {
     clock.advance(ms);
-    await until(() => entry.writtenTokens === entry.generatedTokens);
+    await until('what is generated is written', () => entry.writtenTokens === entry.generatedTokens);
     assert.equal(entry.generatedTokens, tokens);
   }
   const { closed, text: all } = await done;
@@ -142,7 +142,7 @@ test('tokens come at the set time to first token and pace, the role with the hea
 test('a JSON answer comes when the last token of a stream would', async () => {
   const body = { model: 'sim@ttft=200ms,pace=20ms,tokens=3', messages: MESSAGES };
   const { done } = exchange({ url: provider.url, path: '/v1/chat/completions', body });
-  await until(() => clock.pending === 1);
+  await until('its timer waits', () => clock.pending === 1);
   clock.advance(239);
   assert.equal(provider.requests.at(-1)!.entry.state, 'open');
   clock.advance(1);

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/clock.ts';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
 import { text } from '../../src/provider/words.ts';
 import { send } from '../fakes/http-client.ts';
-import { until } from './until.ts';
+import { until } from '../fakes/until.ts';
 
 let provider: SimulatedProvider;
 
@@ -24,7 +24,7 @@ async function raw(wire: string, enough: (received: string) => boolean): Promise
     received += piece;
   });
   socket.write(wire);
-  await until(() => enough(received));
+  await until('enough has come', () => enough(received));
   socket.destroy();
   return received;
 }

@@ -18,6 +18,8 @@ test('R11: a key with a limit on cost may not call a model whose price is unknow
   assert.match(error.message, /price of 'm' is unknown .* set a price, or 'unpriced: allow'/);
   assert.equal(received.headers['x-should-retry'], 'false');
   assert.equal(stand.seen, 0);
+  const [record] = await stand.gateway.ledger.recent(1);
+  assert.equal(record!.outcome, 'rejected_route');
 });
 
 test('R11: without a limit on cost the call runs, its cost is null and never zero, and a metric counts it', async () => {

@@ -138,7 +138,6 @@ test('R39: what has not finished in the drain time is told so, in the stream or 
   assert.equal(refused.headers['x-should-retry'], 'true');
   assert.equal(await child.exited, 0);
   await until('the provider was let go', () => provider.book.totals.aborted === 2);
-  // Not one of those that begin with rejected_, whose use does not count: this one has used something.
   const outcomes = await scene.outcomes();
   assert.deepEqual(
     outcomes.map(([outcome]) => outcome),
@@ -147,25 +146,40 @@ test('R39: what has not finished in the drain time is told so, in the stream or 
   assert.ok(outcomes.some(([, tokens]) => tokens > 0));
 });
 
-test('R39: a request on a connection that was busy when the drain began is answered, and the connection closed', async () => {
+test('R39: a request on a connection that is still open is told to come again elsewhere, and reaches nothing', async () => {
   await using scene = await startDraining('60s');
   const { child, provider } = scene;
   const body = JSON.stringify({ ...CHAT, max_tokens: 1 });
-  const wire = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TEST_KEY}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
-  const connection = openRaw(child.dataUrl);
-  connection.write(wire);
-  await until('it is at the provider', () => provider.book.totals.requests === 1);
-  const other = scene.call(true);
-  await until('another one is', () => provider.book.totals.requests === 2);
+  const wire = (key: string) =>
+    `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  // One key is valid and one is not: who calls is not even looked at.
+  const open = [TEST_KEY, 'sk-nobody'].map((key) => ({ key, connection: openRaw(child.dataUrl) }));
+  for (const { connection } of open) connection.write(wire(TEST_KEY));
+  const stream = scene.call(true);
+  await until('all are at the provider', () => provider.book.totals.requests === 3);
   await scene.terminate();
-  connection.write(wire);
-  await until('both are answered, and it is closed', () => {
+  await until('the short ones are answered, and their connections stay open', () => {
     scene.advance(1);
-    return connection.socket.destroyed;
+    return open.every(({ connection }) => statusOf(connection.text) === 200 && connection.text.endsWith('}'));
   });
-  assert.equal(statusOf(connection.text), 200);
-  other.abort();
+  for (const { key, connection } of open) {
+    const before = connection.text.length;
+    connection.write(wire(key));
+    const answer = (await connection.closed).slice(before);
+    assert.equal(statusOf(answer), 503);
+    assert.match(answer, /^retry-after: 1\r$/im);
+    assert.match(answer, /^connection: close\r$/im);
+    assert.match(answer, /^x-headgate-error-source: gateway\r$/im);
+    assert.match(answer, /"code":"draining"/);
+  }
+  scene.advance(PACE_MS * TOKENS * 2);
+  assert.ok((await stream.done).text.endsWith('data: [DONE]\n\n'), 'what ran before is not disturbed');
   assert.equal(await child.exited, 0);
+  assert.equal(provider.book.totals.requests, 3);
+  assert.deepEqual(
+    (await scene.outcomes()).map(([outcome]) => outcome),
+    Array(3).fill('ok'),
+  );
 });
 
 test('R39: a second signal ends it at once', async () => {

@@ -6,6 +6,7 @@ import { outputOf } from '../../src/policy/usage.ts';
 import type { Behaviour } from '../../src/provider/answer.ts';
 import type { Fault } from '../../src/provider/faults.ts';
 import { startProvider } from '../../src/provider/server.ts';
+import { DONE, ROLE, STREAM_HEADERS, startHandUpstream, word } from '../fakes/hand-upstream.ts';
 import { type Chunk, contentEvents, dataOf, setScene } from '../fakes/scene.ts';
 import { turns, until } from '../fakes/until.ts';
 
@@ -144,4 +145,58 @@ test('R8: a provider that cannot be reached, or speaks no HTTP, is a 503 in JSON
       await scene.settled();
     }
   }
+});
+
+const ERROR = 'data: {"error":{"message":"It broke.","type":"server_error"}}';
+
+test('R8: an error event that is cut off behind its line is ended, since clients discard an event without its blank line', async () => {
+  for (const [cut, missing] of [
+    [ERROR, '\n\n'],
+    [`${ERROR}\n`, '\n'],
+    [`${ERROR}\r\n`, '\n'],
+  ] as const) {
+    await using upstream = await startHandUpstream(({ response }) =>
+      response.writeHead(200, STREAM_HEADERS).end(ROLE + word('Hel') + cut),
+    );
+    await using scene = await setScene({ targets: [upstream.url] });
+    const { text } = await scene.call().done;
+    assert.equal(text, ROLE + word('Hel') + cut + missing);
+    assert.equal((await scene.record()).outcome, 'upstream_error_in_stream');
+    await scene.settled();
+  }
+});
+
+test('R8: a stream ends with its error event, whatever the provider does behind it', async () => {
+  await using upstream = await startHandUpstream(({ response }) => {
+    response.writeHead(200, STREAM_HEADERS).write(`${ROLE}${word('Hel')}${ERROR}\n\n${DONE}`);
+  });
+  await using scene = await setScene({ targets: [upstream.url] });
+  const { text, closed } = await scene.call().done;
+  assert.deepEqual([text, closed], [`${ROLE}${word('Hel')}${ERROR}\n\n`, 'end']);
+  await until('the provider was let go', () => upstream.connections === 0);
+  await scene.settled();
+});
+
+test('R8: an error event is passed on also when the stream said too much without content to be held back', async () => {
+  const comments = ': thinking\n\n'.repeat(50_000);
+  await using upstream = await startHandUpstream(({ response }) => {
+    response.writeHead(200, STREAM_HEADERS).end(`${comments}${ERROR}\n\n`);
+  });
+  await using scene = await setScene({ targets: [upstream.url] });
+  const { status, text } = await scene.call().done;
+  assert.equal(status, 200);
+  assert.ok(text === `${comments}${ERROR}\n\n`);
+  assert.equal((await scene.record()).outcome, 'upstream_error_in_stream');
+  await scene.settled();
+});
+
+test('R8: a stream is known by its content type, in upper or lower case', async () => {
+  await using upstream = await startHandUpstream(({ response }) => {
+    response.writeHead(200, { 'content-type': 'Text/Event-Stream; charset=UTF-8' }).end(ROLE + word('Hel'));
+  });
+  await using scene = await setScene({ targets: [upstream.url] });
+  const { text } = await scene.call().done;
+  assert.equal((dataOf(text).at(-1) as Chunk).error?.code, 'upstream_truncated');
+  assert.equal((await scene.record()).outcome, 'truncated');
+  await scene.settled();
 });

@@ -4,7 +4,7 @@
  * The SDKs obey `retry-after-ms`, `retry-after` and `x-should-retry`.
  */
 import type { Refused } from '../../errors.ts';
-import type { Dimension } from '../../policy/limit.ts';
+import type { Dimension, Limit } from '../../policy/limit.ts';
 import type { LimitState } from '../../stores/limit-store.ts';
 import type { HeaderList, RefusalAnswer, RefusalContext } from '../dialect.ts';
 
@@ -90,12 +90,17 @@ function tightest(states: readonly LimitState[], dimension: Dimension): LimitSta
 function push(headers: HeaderList, unit: string, state: LimitState): void {
   headers.push(
     `x-ratelimit-limit-${unit}`,
-    String(state.bound.limit.amount),
+    String(capacityOf(state.bound.limit)),
     `x-ratelimit-remaining-${unit}`,
     String(state.remaining),
     `x-ratelimit-reset-${unit}`,
     goDuration(state.resetMs),
   );
+}
+
+/** The most that `remaining` can show. */
+function capacityOf({ amount, algorithm }: Limit): number {
+  return algorithm.kind === 'tokenBucket' ? algorithm.burst : amount;
 }
 
 /** A wait as OpenAI writes it, in Go's notation: `20ms`, `1s`, `6m0s`, `1h0m0s`. */

@@ -106,7 +106,7 @@ class OpenAiStream implements StreamReading {
     const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     this.usage = usageOf(chunk.usage) ?? usageOf(choices[0]?.usage) ?? usageOf(chunk.x_groq?.usage) ?? this.usage;
     for (const choice of choices) this.#takeChoice(choice, event.length);
-    return this.#hideUsage && choices.length === 0 && usageOf(chunk.usage) !== null;
+    return this.#hideUsage && this.error === null && choices.length === 0 && usageOf(chunk.usage) !== null;
   }
 
   #takeChoice(choice: WireChoice | null, eventBytes: number): void {

@@ -179,6 +179,8 @@ test('R38: an error is seen wherever it stands, and nothing behind it is passed 
       assert.equal(passed, [...before, frame].join(''));
     }
   }
+  const withUsage = event({ error, choices: [], usage: usage(3) });
+  assert.equal(reads([event(says('a')), withUsage], true).passed, event(says('a')) + withUsage, 'it is never hidden');
   for (const frame of [
     event(says('x', { error: null })),
     event(says('x', { error: false })),
