@@ -67,12 +67,18 @@ export function orderOf(scenario: Scenario, bench: Bench): Omit<WindowOrder, 'co
     headers: bench.started.headers(scenario.key),
     refusal: scenario.refusal,
     staggerMs: 0,
+    everyMs: null,
   };
 }
 
 function loadOrder(scenario: Scenario, bench: Bench): WindowOrder {
-  const { connections, durationMs } = scenario.load;
-  if (durationMs !== 'one-each') return { ...orderOf(scenario, bench), connections, durationMs };
+  const { load } = scenario;
+  const { connections } = load;
+  if (load.durationMs !== 'one-each') {
+    const { everyMs } = load;
+    const staggerMs = everyMs === null ? 0 : everyMs / connections;
+    return { ...orderOf(scenario, bench), connections, durationMs: load.durationMs, everyMs, staggerMs };
+  }
   // Starts spread over a few paces, so that the streams do not all speak in the same millisecond.
   return { ...orderOf(scenario, bench), connections, durationMs: null, staggerMs: 7 };
 }

@@ -31,6 +31,19 @@ interface Options {
   readonly out: string;
 }
 
+const HELP = `npm run bench -- [options]
+
+Measures Headgate beside a pass-through of node:http and undici (the floor), nginx and Portkey, in one run, and prints CPU, latency,
+memory and their ratios. Takes about seven minutes.
+
+  --quick              short windows and one round: for a look, not for a claim
+  --only <names>       these scenarios: ${planOf(false)
+    .scenarios.map(({ name }) => name)
+    .join(', ')}
+  --subjects <names>   these of: ${SUBJECTS.join(', ')}
+  --seed <number>      the order in which subjects are measured
+  --out <file>         where the JSON goes; bench-results/<date>.json otherwise`;
+
 function stop(message: string): never {
   console.error(message);
   process.exit(2);
@@ -55,8 +68,13 @@ function readOptions(): Options {
       subjects: { type: 'string' },
       seed: { type: 'string' },
       out: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
   const all = planOf(values.quick);
   const subjects = values.subjects?.split(',').map((name) => {
     return SUBJECTS.find((known) => known === name) ?? stop(`no subject ${name}; there are ${SUBJECTS.join(', ')}`);

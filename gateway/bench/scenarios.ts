@@ -20,7 +20,7 @@ export interface Scenario {
   readonly comparedWith: string;
   /** Windows for CPU: this many connections. `one-each`: every connection has one exchange, starts staggered. */
   readonly load:
-    | { readonly connections: number; readonly durationMs: number }
+    | { readonly connections: number; readonly durationMs: number; readonly everyMs: number | null }
     | { readonly connections: number; readonly durationMs: 'one-each' };
   /** The window with one connection for added latency; null: latency is taken from the load windows. */
   readonly latencyMs: number | null;
@@ -38,6 +38,11 @@ export interface Plan {
 const JSON_1K: Shape = { model: 'json', promptBytes: 1_000, stream: null };
 const CONNECTIONS = 16;
 const STREAMS = 50;
+/**
+ * Well below what the slowest subject can do. Flat out, a fast subject keeps the rig busy and seldom has to wake it, and answers many
+ * requests in one turn of its loop, so that its CPU per request is not what it is under a load that it can carry.
+ */
+const STEADY_PER_SECOND = 500;
 
 function stream(events: number, paceMs: number): Shape {
   return { model: `sse-${events}-${paceMs}`, promptBytes: 1_000, stream: { events, paceMs } };
@@ -45,7 +50,11 @@ function stream(events: number, paceMs: number): Shape {
 
 /** A full run takes under 6 minutes, a quick one under 60 s with shorter windows, one round and shorter paced streams. */
 export function planOf(quick: boolean): Plan {
-  const windows = (full: number, short: number) => ({ connections: CONNECTIONS, durationMs: quick ? short : full });
+  const windows = (full: number, short: number) => ({
+    connections: CONNECTIONS,
+    durationMs: quick ? short : full,
+    everyMs: null,
+  });
   const served = { key: 'load', subjects: SUBJECTS, refusal: null, roundsMax: 5 } as const;
   const refused = {
     shape: JSON_1K,
@@ -69,6 +78,16 @@ export function planOf(quick: boolean): Plan {
         comparedWith: 'json-1k',
         load: windows(2_000, 1_000),
         latencyMs: quick ? 400 : 1_000,
+      },
+      {
+        ...served,
+        name: 'json-1k-steady',
+        title: `1 KB JSON, ${STEADY_PER_SECOND} a second`,
+        shape: JSON_1K,
+        per: 'request',
+        comparedWith: 'json-1k-steady',
+        load: { ...windows(3_000, 1_000), everyMs: (CONNECTIONS * 1000) / STEADY_PER_SECOND },
+        latencyMs: null,
       },
       {
         ...served,

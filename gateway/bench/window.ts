@@ -25,6 +25,8 @@ export interface WindowOrder {
   readonly durationMs: number | null;
   /** Time between the starts of two connections. */
   readonly staggerMs: number;
+  /** A connection begins an exchange at most this often; null: as soon as the last one is complete. */
+  readonly everyMs: number | null;
 }
 
 export interface Latency {
@@ -69,6 +71,14 @@ function latencyOf(samplesMs: number[]): Latency {
   return { p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99) };
 }
 
+/** Waits until `due`; answers when the one after it is due, which is never in the past. */
+async function waitFor(due: number, everyMs: number | null): Promise<number> {
+  if (everyMs === null) return due;
+  const now = performance.now();
+  if (due > now) await after(due - now);
+  return Math.max(due, now) + everyMs;
+}
+
 export async function runWindow(order: WindowOrder): Promise<WindowResult> {
   const request = requestBytes(order);
   const body = order.refusal === null ? expectedBody(order.shape) : Buffer.alloc(0);
@@ -97,7 +107,9 @@ export async function runWindow(order: WindowOrder): Promise<WindowResult> {
       order.refusal === null ? { kind: 'same-bytes', body } : { kind: 'refusal', ...order.refusal },
     );
     let connection = new Connection(order.port, verdict);
+    let due = performance.now();
     do {
+      due = await waitFor(due, order.everyMs);
       try {
         const exchange = await connection.exchange(request);
         const fault = verdict.fault(exchange.status);

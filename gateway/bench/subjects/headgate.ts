@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { freePort, launch, listening } from '../children.ts';
+import { publish } from '../published.ts';
 import type { KeyName } from '../scenarios.ts';
 import type { Subject } from './subject.ts';
 
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const manifest = new URL('../../package.json', import.meta.url);
 
 const SECRETS: Record<KeyName, string> = {
@@ -50,7 +49,7 @@ organizations:
 `;
 }
 
-/** Headgate as users run it, serving these models. */
+/** Headgate as users install it, serving these models. */
 export function headgate(models: readonly string[]): Subject {
   return {
     name: 'headgate',
@@ -59,7 +58,7 @@ export function headgate(models: readonly string[]): Subject {
       const configuration = configurationFor(folder, port, await freePort(), upstreamPort, models);
       writeFileSync(`${folder}/headgate.yaml`, configuration);
       const logFile = `${folder}/log`;
-      const args = [program, 'serve', '--config', `${folder}/headgate.yaml`];
+      const args = [publish(`${folder}/package`), 'serve', '--config', `${folder}/headgate.yaml`];
       const child = launch({ command: process.execPath, args, logFile }, core);
       await listening(child, port, logFile);
       const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };

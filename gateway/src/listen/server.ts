@@ -128,7 +128,6 @@ export class DataServer {
   }
 }
 
-/** The status line for bytes that are no request, where there is no exchange yet that could be refused. */
 /** The answer to what is not an HTTP request, so that no endpoint and no protocol is known yet. */
 function malformed({ code }: NodeJS.ErrnoException): string {
   const [status, message] =

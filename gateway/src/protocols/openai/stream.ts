@@ -38,6 +38,16 @@ export function readStream(_operation: Operation, hideUsage: boolean): StreamRea
   return new OpenAiStream(hideUsage);
 }
 
+/**
+ * What an event that has to be decoded holds. Each begins with a character that is rare in events: a search stops wherever the first
+ * character stands.
+ */
+const USAGE_MARK = '_tokens":';
+const ERROR_MARK = 'error":';
+const FINISH_MARK = '_reason":';
+const SPACE = 0x20;
+const QUOTE = 0x22;
+
 class OpenAiStream implements StreamReading {
   started = false;
   complete = false;
@@ -61,15 +71,18 @@ class OpenAiStream implements StreamReading {
   take(block: Buffer): Buffer {
     const text = block.toString('latin1');
     const bare = new Seeker(text, '\n\n');
-    const carriage = new Seeker(text, '\n\r\n');
-    const usage = new Seeker(text, 'usage":{');
-    const spacedUsage = new Seeker(text, 'usage": {');
-    const error = new Seeker(text, 'error":');
+    const carriage = text.indexOf('\r') < 0 ? null : new Seeker(text, '\n\r\n');
+    const usage = new Seeker(text, USAGE_MARK);
+    const error = new Seeker(text, ERROR_MARK);
     const kept: Buffer[] = [];
     let from = 0;
     for (let start = 0; start < text.length; ) {
-      const end = Math.min(bare.next(start) + 2, carriage.next(start) + 3, text.length);
-      const marked = usage.next(start) < end || spacedUsage.next(start) < end || error.next(start) < end;
+      const end = Math.min(
+        bare.next(start) + 2,
+        carriage === null ? text.length : carriage.next(start) + 3,
+        text.length,
+      );
+      const marked = usage.next(start) < end || error.next(start) < end;
       if (this.started && !marked && isPlain(text, start)) {
         this.#events++;
         this.#bytes += end - start;
@@ -131,7 +144,12 @@ function isPlain(text: string, start: number): boolean {
 }
 
 function finishes(text: string): boolean {
-  return text.indexOf('"finish_reason":"') >= 0 || text.indexOf('"finish_reason": "') >= 0;
+  for (let at = text.indexOf(FINISH_MARK); at >= 0; at = text.indexOf(FINISH_MARK, at)) {
+    at += FINISH_MARK.length;
+    while (text.charCodeAt(at) === SPACE) at++;
+    if (text.charCodeAt(at) === QUOTE) return true;
+  }
+  return false;
 }
 
 /** The block without what was left out: `kept` pieces, and everything from `from` on. */
