@@ -1,7 +1,7 @@
 /** Requests and events as short lines for a terminal. */
 import { styleText } from 'node:util';
 import type { RequestRecord } from '../../gateway/src/call.ts';
-import { dollars } from '../../gateway/src/policy/money.ts';
+import { shortDollars } from '../../gateway/src/policy/money.ts';
 import { inputOf, outputOf } from '../../gateway/src/policy/usage.ts';
 
 /** `14:03:07  200  free  chat-small  12 + 60 tokens, 0.0000246 USD, 1.4 s` */
@@ -16,7 +16,7 @@ export function requestLine(record: RequestRecord): string {
 function servedText({ usage, cost, durationMs, streamed }: RequestRecord): string {
   const seconds = `${(durationMs / 1000).toFixed(1)} s${streamed ? ', streamed' : ''}`;
   if (usage.source === 'none') return seconds;
-  const price = cost === null ? '' : `, ${dollars(cost).replace(/0+$/, '')} USD`;
+  const price = cost === null ? '' : `, ${shortDollars(cost)} USD`;
   return `${inputOf(usage)} + ${outputOf(usage)} tokens${price}, ${seconds}`;
 }
 

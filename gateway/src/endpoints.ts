@@ -44,9 +44,20 @@ for (const endpoint of ENDPOINTS) BY_PATH.set(endpoint.path, [...(BY_PATH.get(en
 
 const MODEL_PREFIX = '/v1/models/';
 
+/** The model that a path names, decoded; null when it names none. */
+export function modelIn(path: string): string | null {
+  if (!path.startsWith(MODEL_PREFIX) || path === MODEL_PREFIX) return null;
+  const segment = path.slice(MODEL_PREFIX.length);
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}
+
 /** @throws Refused `not_found` or `method_not_allowed`. */
 export function match(method: string | undefined, path: string): Endpoint {
-  const rows = BY_PATH.get(path.startsWith(MODEL_PREFIX) && path.length > MODEL_PREFIX.length ? MODEL_PREFIX : path);
+  const rows = BY_PATH.get(modelIn(path) === null ? path : MODEL_PREFIX);
   if (rows === undefined || path === MODEL_PREFIX) throw new Refused('not_found', { message: noSuchPath(path) });
   const endpoint = rows.find((candidate) => candidate.method === method);
   if (endpoint === undefined) {

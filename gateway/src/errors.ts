@@ -93,8 +93,7 @@ export interface RefusalDetail {
   readonly states?: readonly LimitState[];
   /** How much of the binding limit the request asked for. */
   readonly requested?: number;
-  /** For the log only. */
-  readonly internal?: string;
+  /** What was thrown, where it is a defect. */
   readonly cause?: unknown;
 }
 

@@ -15,8 +15,7 @@ import { meter, round } from './meter/meter.ts';
 import { dollars } from './policy/money.ts';
 import type { Dialect, HeaderList, RefusalContext } from './protocols/dialect.ts';
 import { openai } from './protocols/openai/wire.ts';
-import { recordOf } from './settle/settle.ts';
-import type { LimitState } from './stores/limit-store.ts';
+import { costOfAll, recordOf } from './settle/settle.ts';
 import { returnedHeaders } from './upstream/headers.ts';
 import type { Answer, Trial } from './upstream/trial.ts';
 
@@ -31,10 +30,8 @@ export class Journey {
   call: Call | null = null;
   /** What the body holds of the gateway's memory. */
   readonly body: BodyLease = { bytes: 0 };
-  /** Whether the limits hold a reservation under the request's id. */
-  reserved = false;
-  /** The limits, as they stood when the call was admitted or refused. */
-  states: readonly LimitState[] = [];
+  /** What the call holds of the limits, once it was admitted. */
+  ticket: Ticket | null = null;
   readonly trials: Trial[] = [];
   /** Why there was no complete answer; null when there was one. */
   refusal: Refused | null = null;
@@ -51,12 +48,6 @@ export class Journey {
     this.#region = region;
   }
 
-  /** The limits hold the call's worst case from now on. */
-  admitted(ticket: Ticket): void {
-    this.reserved = true;
-    this.states = ticket.states;
-  }
-
   /** An answer starts to go to the caller; an error is no content. `at`: monotonic milliseconds. */
   answered(status: number, at: number): void {
     this.status = status;
@@ -71,7 +62,8 @@ export class Journey {
       dialect: this.#dialect,
       caller: this.caller,
       model: this.call?.model ?? null,
-      states: this.states,
+      // As the limits stood when they admitted the call, or when they refused it.
+      states: this.ticket?.states ?? this.refusal?.detail.states ?? [],
       target,
       attempts: this.trials.length,
     });
@@ -99,7 +91,6 @@ export class Journey {
       this.status = 200;
       return void (await delivery.fail(this.lastFrame(refused, nowMs)));
     }
-    if (refused.detail.states !== undefined) this.states = refused.detail.states;
     const answer = this.#dialect.refuse(refused, this.#context(nowMs));
     this.status = answer.status;
     const headers = [...this.headers(this.trials.at(-1)?.target.id ?? null), ...answer.headers];
@@ -124,7 +115,7 @@ export class Journey {
       operation: this.endpoint?.operation ?? null,
       caller: this.caller,
       call,
-      admitted: this.reserved,
+      admitted: this.ticket !== null,
       attempts: this.#attempts ?? this.#metered(),
       refusal: this.refusal,
       status: left && this.status === 0 ? LEFT_STATUS : this.status,
@@ -139,12 +130,8 @@ export class Journey {
 
   #pushCost(headers: HeaderList): void {
     this.#attempts = this.#metered();
-    let cost = 0;
-    for (const attempt of this.#attempts) {
-      if (attempt.cost === null) return;
-      cost += attempt.cost;
-    }
-    headers.push('x-headgate-cost-usd', dollars(cost));
+    const cost = costOfAll(this.#attempts);
+    if (cost !== null) headers.push('x-headgate-cost-usd', dollars(cost));
   }
 
   #metered(): readonly AttemptRecord[] {

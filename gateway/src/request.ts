@@ -13,7 +13,7 @@ import type { RequestRecord } from './call.ts';
 import type { Clock } from './clock.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import { match } from './endpoints.ts';
-import { refusalOf } from './errors.ts';
+import { type Refused, refusalOf } from './errors.ts';
 import { identify } from './identify/identify.ts';
 import { Journey } from './journey.ts';
 import type { Bodies } from './listen/body.ts';
@@ -26,7 +26,6 @@ import { settle } from './settle/settle.ts';
 import type { LimitStore } from './stores/limit-store.ts';
 import { attempt } from './upstream/attempt.ts';
 import type { Connections } from './upstream/connection.ts';
-import { returnedBody } from './upstream/returned-body.ts';
 
 /** What every request walks through. One per process. */
 export interface Gateway {
@@ -64,7 +63,7 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     const call = read(endpoint.operation, body, dialect, caller, config.models);
     journey.call = call;
     const plan = route(call, caller);
-    journey.admitted(await admit(exchange.id, call, caller, plan, limits));
+    journey.ticket = await admit(exchange.id, call, caller, plan, limits);
     if (call.streamed) delivery.keepAlive(() => journey.headers());
     const { trials } = journey;
     const { answer, trial } = await attempt(
@@ -73,13 +72,11 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     );
     journey.answered(answer.status, clock.monotonic());
     const headers = journey.answerHeaders(answer, trial.target.id);
-    if (answer.kind === 'whole') {
-      const shown = returnedBody(answer.status, answer.body, trial.target.provider);
-      journey.refusal = await delivery.whole(answer.status, headers, shown);
-    } else
-      journey.refusal = await delivery.stream(answer.status, headers, trial, (why) =>
-        journey.lastFrame(why, clock.now()),
-      );
+    const lastFrame = (why: Refused) => journey.lastFrame(why, clock.now());
+    journey.refusal =
+      answer.kind === 'whole'
+        ? await delivery.whole(answer.status, headers, answer.body)
+        : await delivery.stream(answer.status, headers, trial, lastFrame);
   } catch (thrown) {
     const refused = refusalOf(thrown);
     journey.refusal = refused;
@@ -89,7 +86,7 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     delivery.close();
     bodies.release(journey.body);
     const record = journey.record(clock.monotonic());
-    if (journey.reserved) await settle(record, limits);
+    if (journey.ticket !== null) await settle(journey.ticket.id, record, limits);
     gateway.record(record);
   }
 }

@@ -2,7 +2,7 @@
 import type { Tier } from '../call.ts';
 import { type RefusalCode, Refused } from '../errors.ts';
 import { type Amounts, amountOf, type BoundLimit, type Limit } from '../policy/limit.ts';
-import { dollars } from '../policy/money.ts';
+import { shortDollars } from '../policy/money.ts';
 import type { LimitState } from '../stores/limit-store.ts';
 
 /** A slot frees when some answer ends, which nobody knows; callers are asked to look again this soon. */
@@ -47,19 +47,14 @@ function amountText(limit: Limit, amount: number): string {
   const one = amount === 1;
   switch (limit.dimension) {
     case 'requests':
-      return `${grouped(amount)} ${one ? 'request' : 'requests'}`;
+      return `${amount.toLocaleString('en-US')} ${one ? 'request' : 'requests'}`;
     case 'concurrency':
-      return `${grouped(amount)} ${one ? 'request' : 'requests'} at the same time`;
+      return `${amount.toLocaleString('en-US')} ${one ? 'request' : 'requests'} at the same time`;
     case 'cost':
-      return `${dollars(amount).replace(/\.?0+$/, '')} USD`;
+      return `${shortDollars(amount)} USD`;
     default:
-      return `${grouped(amount)} ${UNITS[limit.dimension]}`;
+      return `${amount.toLocaleString('en-US')} ${UNITS[limit.dimension]}`;
   }
-}
-
-/** 1000023 as people read it: 1,000,023. */
-function grouped(amount: number): string {
-  return String(amount).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
 function wayOut(code: RefusalCode, limit: Limit, waitMs: number, tier: Tier): string {

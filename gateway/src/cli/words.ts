@@ -1,6 +1,6 @@
 /** Limits and money in words, for a terminal. */
 import type { Limit } from '../policy/limit.ts';
-import { dollars } from '../policy/money.ts';
+import { shortDollars, trimmed } from '../policy/money.ts';
 
 const COUNTED: Readonly<Record<Limit['dimension'], string>> = {
   requests: 'requests',
@@ -34,14 +34,10 @@ function algorithmInWords(limit: Limit): string {
 }
 
 function amountInWords(dimension: Limit['dimension'], amount: number): string {
-  return dimension === 'cost' ? trimmed(dollars(amount)) : amount.toLocaleString('en-US');
+  return dimension === 'cost' ? shortDollars(amount) : amount.toLocaleString('en-US');
 }
 
 /** Pico-dollars per token as USD per million tokens: `0.15`. */
 export function priceInWords(pico: number): string {
   return trimmed(`${Math.floor(pico / 1_000_000)}.${String(pico % 1_000_000).padStart(6, '0')}`);
-}
-
-function trimmed(decimal: string): string {
-  return decimal.replace(/\.?0+$/, '');
 }

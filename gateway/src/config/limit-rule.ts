@@ -1,5 +1,5 @@
 /** From a limit as written to the rule it means: one dimension, one algorithm, all defaults decided. Pure. */
-import type { Algorithm, Dimension, Level, OnExceed } from '../policy/limit.ts';
+import type { Algorithm, Dimension, Level, Limit, OnExceed } from '../policy/limit.ts';
 import { bucketFits } from '../policy/token-bucket.ts';
 import { type Parsed, parseCount, parseMoney } from './quantity.ts';
 import type { Rate, Window } from './rate.ts';
@@ -21,13 +21,7 @@ export interface WrittenLimit {
 }
 
 /** A limit with everything decided but whose it is. */
-export interface LimitRule {
-  readonly dimension: Dimension;
-  readonly amount: number;
-  readonly algorithm: Algorithm;
-  readonly per: Level;
-  readonly onExceed: OnExceed;
-  readonly window: string;
+export interface LimitRule extends Omit<Limit, 'id' | 'source'> {
   /** What its id ends in: its own name, or `tokens-per-minute`. */
   readonly slug: string;
   /** Whether `slug` was chosen by hand, so that it may not be changed to make it unique. */

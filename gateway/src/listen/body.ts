@@ -19,8 +19,6 @@ export interface BodyLimits {
   readonly bodyTimeoutMs: number;
 }
 
-/** How long to wait before a body is worth sending again when the gateway holds too many. */
-const OVERLOADED_RETRY_MS = 1000;
 const EMPTY = Buffer.alloc(0);
 
 export class Bodies {
@@ -51,7 +49,6 @@ export class Bodies {
     return new Promise((resolve, reject) => {
       const pieces: Buffer[] = [];
       let bytes = 0;
-      // Small bodies come with their headers; a timer for each would cost more than the body.
       const timer = this.#clock.after(limits.bodyTimeoutMs, () => fail(new Refused('body_timeout')));
       const fail = (reason: unknown): void => {
         this.#clock.clear(timer);
@@ -86,7 +83,7 @@ export class Bodies {
 
   #take(bytes: number, limits: BodyLimits, lease: BodyLease): void {
     if (this.#held + bytes > limits.inflightBytesMax) {
-      throw new Refused('overloaded', { retryAfterMs: OVERLOADED_RETRY_MS });
+      throw new Refused('overloaded');
     }
     this.#held += bytes;
     lease.bytes += bytes;

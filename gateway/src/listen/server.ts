@@ -17,8 +17,6 @@ const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS = 60_000;
 const HEADER_BYTES_MAX = 32 * 1024;
 const LISTEN_BACKLOG = 4096;
-/** By then a load balancer has noticed, or the process that replaces this one listens. */
-const DRAINING_RETRY_MS = 1000;
 
 export interface DataServerOptions {
   readonly clock: Clock;
@@ -106,7 +104,7 @@ export class DataServer {
     exchange.place = this.running.push(exchange) - 1;
     if (this.#draining) {
       response.shouldKeepAlive = false;
-      exchange.interrupt(new Refused('draining', { retryAfterMs: DRAINING_RETRY_MS }));
+      exchange.interrupt(new Refused('draining'));
     }
     this.#options.serve(exchange).then(
       () => this.#over(exchange),

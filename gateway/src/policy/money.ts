@@ -35,6 +35,16 @@ export function worstCost(inputTokens: number, outputTokens: number, prices: Pri
   return Math.ceil((inputTokens * input + outputTokens * prices.output) / PICO_PER_NANO);
 }
 
+/** The same for people: `0.0001234`, `20`. */
+export function shortDollars(nano: number): string {
+  return trimmed(dollars(nano));
+}
+
+/** A decimal without the zeros that end it. */
+export function trimmed(decimal: string): string {
+  return decimal.replace(/\.?0+$/, '');
+}
+
 /** Nano-dollars as a decimal string of dollars, without a float: `0.000123400`. */
 export function dollars(nano: number): string {
   const whole = Math.floor(nano / NANO_PER_USD);

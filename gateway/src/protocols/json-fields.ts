@@ -53,12 +53,10 @@ export function scanFields(text: string, wanted: ReadonlySet<string>): Scan {
     const start = skipSpace(text, at + 1);
     const end = skipValue(text, start);
     if (end < 0) return NOT_JSON;
-    if (key === '') {
-      // Not one of the wanted keys.
-    } else if (wanted.has(key)) {
+    if (wanted.has(key)) {
       if (fields.has(key)) return { ok: false, reason: 'duplicate_field', field: key };
       fields.set(key, { start, end });
-    } else {
+    } else if (key !== '') {
       const field = unfolded(key, wanted);
       if (field !== null) return { ok: false, reason: 'miscased_field', field };
     }

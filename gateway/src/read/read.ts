@@ -19,14 +19,9 @@ export function read(
   const fields = dialect.read(operation, body);
   const model = modelFor(fields.model, caller, models);
   return {
+    ...fields,
     operation,
     model,
-    body: fields.body,
-    streamed: fields.streamed,
-    outputTokensAsked: fields.outputTokensAsked,
-    choices: fields.choices,
-    wantsUsage: fields.wantsUsage,
-    spans: fields.spans,
     inputTokens: estimateInputTokens(body),
     outputTokens: operation === 'embedding' ? 0 : outputTokens(fields, model),
   };

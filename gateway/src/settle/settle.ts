@@ -30,12 +30,8 @@ export interface Ending {
 /** The record of a call: the sum over its attempts, and how it ended. */
 export function recordOf(ending: Ending): RequestRecord {
   const { caller, call, attempts, refusal } = ending;
-  let usage = NO_USAGE;
-  let cost: number | null = 0;
-  for (const attempt of attempts) {
-    usage = attempts.length === 1 ? attempt.usage : addUsage(usage, attempt.usage);
-    cost = cost === null || attempt.cost === null ? null : cost + attempt.cost;
-  }
+  let usage = attempts[0]?.usage ?? NO_USAGE;
+  for (let index = 1; index < attempts.length; index++) usage = addUsage(usage, attempts[index]!.usage);
   const last = attempts.at(-1);
   return {
     id: ending.id,
@@ -53,16 +49,26 @@ export function recordOf(ending: Ending): RequestRecord {
     code: refusal?.code ?? null,
     limit: refusal?.detail.binding?.bound.limit.id ?? null,
     usage,
-    cost,
+    cost: costOfAll(attempts),
     attempts,
     durationMs: ending.durationMs,
     firstTokenMs: ending.firstTokenMs,
   };
 }
 
+/** What the attempts cost together, in nano-dollars; null when the price of one is unknown. */
+export function costOfAll(attempts: readonly AttemptRecord[]): number | null {
+  let sum = 0;
+  for (const { cost } of attempts) {
+    if (cost === null) return null;
+    sum += cost;
+  }
+  return sum;
+}
+
 /** Gives back what was reserved and counts what was used. An unknown price counts nothing: nobody can say what. */
-export function settle(record: RequestRecord, limits: LimitStore): boolean | Promise<boolean> {
-  return limits.settle(record.id, {
+export function settle(ticket: string, record: RequestRecord, limits: LimitStore): boolean | Promise<boolean> {
+  return limits.settle(ticket, {
     requests: 1,
     inputTokens: inputOf(record.usage),
     outputTokens: outputOf(record.usage),

@@ -28,7 +28,7 @@ export interface UpstreamEvents {
   answered(status: number, headers: Readonly<Record<string, string | string[] | undefined>>): void;
   data(piece: Buffer): void;
   ended(): void;
-  failed(error: Error): void;
+  failed(): void;
 }
 
 export interface Upstream {
@@ -137,9 +137,9 @@ class Handler implements Dispatcher.DispatchHandler, Upstream {
     this.#events.ended();
   }
 
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+  onResponseError(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#events.failed(error);
+    this.#events.failed();
   }
 }

@@ -18,7 +18,7 @@ import type { BodyReading, Dialect, StreamReading } from '../protocols/dialect.t
 import { EventCutter, ended } from '../protocols/sse.ts';
 import type { Connections, Upstream, UpstreamEvents } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
-import { redacted, redactedText } from './returned-body.ts';
+import { redacted, redactedText } from './redact.ts';
 
 /** The largest answer that is not a stream, in bytes. */
 const WHOLE_BYTES_MAX = 64 * 1024 * 1024;
@@ -161,16 +161,15 @@ export class Trial implements UpstreamEvents {
     if (this.#end === null) this.#finishStream(new Refused('upstream_truncated'));
   }
 
-  failed(error: Error): void {
+  failed(): void {
     const code = this.status === null ? 'upstream_unavailable' : 'upstream_truncated';
-    const failure = new Refused(code, { cause: error, internal: error.message });
+    const failure = new Refused(code);
     if (this.reading !== null) this.#finishStream(failure);
     else this.#conclude({ answer: null, failure });
   }
 
   #collect(piece: Buffer): void {
-    if (this.bytes > WHOLE_BYTES_MAX)
-      return this.#fail(new Refused('upstream_error', { internal: 'answer too large' }));
+    if (this.bytes > WHOLE_BYTES_MAX) return this.#fail(new Refused('upstream_error'));
     this.#pieces.push(piece);
     this.#deadlines.progressed();
   }
@@ -188,7 +187,7 @@ export class Trial implements UpstreamEvents {
     }
     if (!reading.started && this.bytes < HELD_BYTES_MAX) return;
     this.#deadlines.progressed();
-    if (this.#resolve !== null) this.#answer({ kind: 'stream', status: this.status ?? 200, headers: this.#headers });
+    this.#begin();
     // Nothing that a provider says behind its error is passed on, so there is nothing to wait for.
     if (failure !== null) this.#fail(failure);
   }
@@ -206,18 +205,20 @@ export class Trial implements UpstreamEvents {
       this.body = this.#setting.dialect.readBody(this.#call.operation, body);
       if (!this.body.complete) return this.#fail(new Refused('upstream_truncated'));
     } else this.outcome = 'upstream_refused';
-    this.#answer({ kind: 'whole', status, headers: this.#headers, body });
+    this.#conclude({ answer: this.#whole(body), failure: null });
   }
 
   #failWith(verdict: Verdict & { kind: 'failure' }, body: Buffer): void {
-    const status = this.status ?? 502;
     const wait = retryAfterMs(this.#headers, this.#setting.clock.now());
-    const failure = new Refused(verdict.code, {
-      internal: `${this.target.id} answered ${status}`,
-      ...(wait !== null && { retryAfterMs: wait }),
-    });
-    const mirrored = verdict.mirror && body.length > 0;
-    this.#conclude({ answer: mirrored ? { kind: 'whole', status, headers: this.#headers, body } : null, failure });
+    const failure = new Refused(verdict.code, wait === null ? {} : { retryAfterMs: wait });
+    this.#conclude({ answer: verdict.mirror && body.length > 0 ? this.#whole(body) : null, failure });
+  }
+
+  /** The provider's answer in one piece; an error without what is not the caller's to know. */
+  #whole(body: Buffer): Answer {
+    const status = this.status ?? 502;
+    const shown = status < 300 ? body : redacted(body, this.target.provider);
+    return { kind: 'whole', status, headers: this.#headers, body: shown };
   }
 
   /**
@@ -232,10 +233,8 @@ export class Trial implements UpstreamEvents {
   }
 
   #overStream(reason: Refused | null): void {
-    if (this.#resolve !== null) {
-      if (reason !== null) return this.#conclude({ answer: null, failure: reason });
-      this.#answer({ kind: 'stream', status: this.status ?? 200, headers: this.#headers });
-    }
+    if (this.#resolve !== null && reason !== null) return this.#conclude({ answer: null, failure: reason });
+    this.#begin();
     if (this.#end !== null) return;
     this.#end = { reason };
     this.#close(reason?.row.outcome ?? 'ok');
@@ -257,11 +256,12 @@ export class Trial implements UpstreamEvents {
     resolve(result);
   }
 
-  #answer(answer: Answer): void {
-    if (answer.kind === 'whole') return this.#conclude({ answer, failure: null });
-    const resolve = this.#resolve!;
+  /** Answers `run` with the stream, unless it was answered; from here on its bytes flow. */
+  #begin(): void {
+    const resolve = this.#resolve;
+    if (resolve === null) return;
     this.#resolve = null;
-    resolve({ answer, failure: null });
+    resolve({ answer: { kind: 'stream', status: this.status ?? 200, headers: this.#headers }, failure: null });
   }
 
   #close(outcome: Outcome): void {

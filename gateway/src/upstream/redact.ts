@@ -1,12 +1,7 @@
-/** What of a provider's own words a caller may read. */
+/** What of a provider's errors a caller may read. */
 import type { Provider } from '../call.ts';
 
 const REDACTED = '[redacted]';
-
-/** The body of a complete answer: as it came when it is no error, which quotes nothing. */
-export function returnedBody(status: number, body: Buffer, provider: Provider): Buffer {
-  return status < 300 ? body : redacted(body, provider);
-}
 
 /**
  * An error without the credential that the provider was sent. Providers quote a key they refuse, and this one is not the
