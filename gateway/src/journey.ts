@@ -17,7 +17,7 @@ import type { Dialect, HeaderList, RefusalContext } from './protocols/dialect.ts
 import { openai } from './protocols/openai/wire.ts';
 import { costOfAll, recordOf } from './settle/settle.ts';
 import { returnedHeaders } from './upstream/headers.ts';
-import type { Answer, Trial } from './upstream/trial.ts';
+import type { Answer, Attempt } from './upstream/one-attempt.ts';
 
 /** Who did not get as far as an endpoint is answered in the most widely spoken dialect. */
 const DEFAULT_DIALECT = openai;
@@ -32,7 +32,7 @@ export class Journey {
   readonly body: BodyLease = { bytes: 0 };
   /** What the call holds of the limits, once it was admitted. */
   ticket: Ticket | null = null;
-  readonly trials: Trial[] = [];
+  readonly attempts: Attempt[] = [];
   /** Why there was no complete answer; null when there was one. */
   refusal: Refused | null = null;
   /** The status the caller saw. */
@@ -41,7 +41,7 @@ export class Journey {
   readonly #region: string;
   #firstContentAt: number | null = null;
   /** The attempts as they are written down, once all are over. */
-  #attempts: readonly AttemptRecord[] | null = null;
+  #records: readonly AttemptRecord[] | null = null;
 
   constructor(exchange: Exchange, region: string) {
     this.#exchange = exchange;
@@ -65,7 +65,7 @@ export class Journey {
       // As the limits stood when they admitted the call, or when they refused it.
       states: this.ticket?.states ?? this.refusal?.detail.states ?? [],
       target,
-      attempts: this.trials.length,
+      attempts: this.attempts.length,
     });
   }
 
@@ -93,7 +93,7 @@ export class Journey {
     }
     const answer = this.#dialect.refuse(refused, this.#context(nowMs));
     this.status = answer.status;
-    const headers = [...this.headers(this.trials.at(-1)?.target.id ?? null), ...answer.headers];
+    const headers = [...this.headers(this.attempts.at(-1)?.target.id ?? null), ...answer.headers];
     if (refused.detail.allow !== undefined) headers.push('allow', refused.detail.allow);
     if (!reusable) headers.push('connection', 'close');
     await delivery.whole(answer.status, headers, answer.body);
@@ -116,7 +116,7 @@ export class Journey {
       caller: this.caller,
       call,
       admitted: this.ticket !== null,
-      attempts: this.#attempts ?? this.#metered(),
+      attempts: this.#records ?? this.#metered(),
       refusal: this.refusal,
       status: left && this.status === 0 ? LEFT_STATUS : this.status,
       durationMs: round(now - started),
@@ -129,14 +129,14 @@ export class Journey {
   }
 
   #pushCost(headers: HeaderList): void {
-    this.#attempts = this.#metered();
-    const cost = costOfAll(this.#attempts);
+    this.#records = this.#metered();
+    const cost = costOfAll(this.#records);
     if (cost !== null) headers.push('x-headgate-cost-usd', dollars(cost));
   }
 
   #metered(): readonly AttemptRecord[] {
     const { call } = this;
-    return call === null ? [] : this.trials.map((trial, index) => meter(index + 1, trial, call));
+    return call === null ? [] : this.attempts.map((attempt, index) => meter(index + 1, attempt, call));
   }
 
   #context(nowMs: number): RefusalContext {

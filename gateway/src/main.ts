@@ -70,17 +70,8 @@ export class InvalidConfig extends Error {
  * @throws InvalidConfig, or the system's error when an address or the ledger cannot be opened.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  // What has to be closed again, the last one first.
   await using opened = new AsyncDisposableStack();
-  const running = await start(options, opened);
-  const parts = opened.move();
-  return Object.defineProperty(running as RunningGateway, 'stop', {
-    value: () => parts.disposeAsync(),
-    enumerable: true,
-  });
-}
-
-/** `opened` takes what has to be closed, the last one first. */
-async function start(options: GatewayOptions, opened: AsyncDisposableStack): Promise<Omit<RunningGateway, 'stop'>> {
   const { configFile, env, clock, ids, log } = options;
   opened.defer(() => log.flush());
   const load = () => loadConfig(configFile, env, clock.now());
@@ -149,6 +140,7 @@ async function start(options: GatewayOptions, opened: AsyncDisposableStack): Pro
   const dataAddress = await data.listen(listen.data.host, listen.data.port);
   opened.defer(() => data.drain(config.current.listen.drainMs));
 
+  const parts = opened.move();
   return {
     dataUrl: `http://${listen.data.host}:${dataAddress.port}`,
     adminUrl: `http://${listen.admin.host}:${admin.address.port}`,
@@ -162,6 +154,7 @@ async function start(options: GatewayOptions, opened: AsyncDisposableStack): Pro
       return gateway.bodies.held;
     },
     reload: () => config.reload(),
+    stop: () => parts.disposeAsync(),
   };
 }
 

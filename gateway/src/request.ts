@@ -13,7 +13,7 @@ import type { RequestRecord } from './call.ts';
 import type { Clock } from './clock.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import { match } from './endpoints.ts';
-import { type Refused, refusalOf } from './errors.ts';
+import { refusalOf } from './errors.ts';
 import { identify } from './identify/identify.ts';
 import { Journey } from './journey.ts';
 import type { Bodies } from './listen/body.ts';
@@ -65,18 +65,17 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     const plan = route(call, caller);
     journey.ticket = await admit(exchange.id, call, caller, plan, limits);
     if (call.streamed) delivery.keepAlive(() => journey.headers());
-    const { trials } = journey;
-    const { answer, trial } = await attempt(
-      { call, plan, headers: request.headers, presence: exchange, trials },
+    const { attempts } = journey;
+    const { answer, from } = await attempt(
+      { call, plan, headers: request.headers, presence: exchange, attempts },
       { dialect, connections, clock },
     );
     journey.answered(answer.status, clock.monotonic());
-    const headers = journey.answerHeaders(answer, trial.target.id);
-    const lastFrame = (why: Refused) => journey.lastFrame(why, clock.now());
+    const headers = journey.answerHeaders(answer, from.target.id);
     journey.refusal =
       answer.kind === 'whole'
         ? await delivery.whole(answer.status, headers, answer.body)
-        : await delivery.stream(answer.status, headers, trial, lastFrame);
+        : await delivery.stream(answer.status, headers, from, (why) => journey.lastFrame(why, clock.now()));
   } catch (thrown) {
     const refused = refusalOf(thrown);
     journey.refusal = refused;

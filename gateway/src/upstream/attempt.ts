@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Call, Target } from '../call.ts';
 import { Refused } from '../errors.ts';
 import { upstreamHeaders } from './headers.ts';
-import { type Answer, Trial, type TrialSetting } from './trial.ts';
+import { type Answer, Attempt, type AttemptSetting } from './one-attempt.ts';
 
 /** The caller's side, as far as an attempt cares: whether it still waits, and what to stop when it does not. */
 export interface Presence {
@@ -24,29 +24,32 @@ export interface AttemptInput {
   readonly headers: IncomingHttpHeaders;
   readonly presence: Presence;
   /** Every attempt is noted here as it starts, whatever becomes of it. */
-  readonly trials: Trial[];
+  readonly attempts: Attempt[];
 }
 
 /**
- * The first answer that stands, or the last target's own when it is about the caller's request.
+ * The first answer that stands, or the last target's own when it is about the caller's request, and the attempt it is from.
  * @throws Refused with the last target's failure when every target failed; `client_closed` when the caller left.
  */
-export async function attempt(input: AttemptInput, setting: TrialSetting): Promise<{ answer: Answer; trial: Trial }> {
+export async function attempt(
+  input: AttemptInput,
+  setting: AttemptSetting,
+): Promise<{ answer: Answer; from: Attempt }> {
   const { call, plan, presence } = input;
   let failure: Refused | null = null;
-  let mirrored: { answer: Answer; trial: Trial } | null = null;
+  let mirrored: { answer: Answer; from: Attempt } | null = null;
   for (const target of plan) {
     if (presence.interrupted !== null) throw presence.interrupted;
-    const trial = new Trial(call, target, setting);
-    input.trials.push(trial);
-    presence.work = trial;
-    const result = await trial.run(
+    const tried = new Attempt(call, target, setting);
+    input.attempts.push(tried);
+    presence.work = tried;
+    const result = await tried.run(
       upstreamHeaders(input.headers, setting.dialect, target),
       setting.dialect.asksForUsage(call, target),
     );
-    if (result.failure === null && result.answer !== null) return { answer: result.answer, trial };
+    if (result.failure === null && result.answer !== null) return { answer: result.answer, from: tried };
     if (result.failure?.code === 'client_closed' || result.failure?.code === 'draining') throw result.failure;
-    mirrored = result.answer === null ? null : { answer: result.answer, trial };
+    mirrored = result.answer === null ? null : { answer: result.answer, from: tried };
     failure = result.failure;
   }
   if (mirrored !== null) return mirrored;

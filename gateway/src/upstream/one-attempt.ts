@@ -39,20 +39,20 @@ export type Answer =
   | { readonly kind: 'whole'; readonly status: number; readonly headers: ResponseHeaders; readonly body: Buffer }
   | { readonly kind: 'stream'; readonly status: number; readonly headers: ResponseHeaders };
 
-export interface TrialResult {
+export interface AttemptResult {
   /** What to send, if this is where it ends. Null: nothing of the provider's can be passed on. */
   readonly answer: Answer | null;
   /** Why another target should be tried; null when the answer stands. */
   readonly failure: Refused | null;
 }
 
-export interface TrialSetting {
+export interface AttemptSetting {
   readonly dialect: Dialect;
   readonly connections: Connections;
   readonly clock: Clock;
 }
 
-export class Trial implements UpstreamEvents {
+export class Attempt implements UpstreamEvents {
   readonly target: Target;
   readonly startedAt: number;
   status: number | null = null;
@@ -63,18 +63,18 @@ export class Trial implements UpstreamEvents {
   /** Bytes of the answer's body that came. */
   bytes = 0;
   readonly #call: Call;
-  readonly #setting: TrialSetting;
+  readonly #setting: AttemptSetting;
   readonly #started: number;
   readonly #deadlines: Deadlines;
   readonly #cutter = new EventCutter();
   #upstream: Upstream | null = null;
   #headers: ResponseHeaders = {};
   #pieces: Buffer[] = [];
-  #resolve: ((result: TrialResult) => void) | null = null;
+  #resolve: ((result: AttemptResult) => void) | null = null;
   #sink: StreamSink | null = null;
   #end: { reason: Refused | null } | null = null;
 
-  constructor(call: Call, target: Target, setting: TrialSetting) {
+  constructor(call: Call, target: Target, setting: AttemptSetting) {
     this.target = target;
     this.#call = call;
     this.#setting = setting;
@@ -83,7 +83,7 @@ export class Trial implements UpstreamEvents {
     this.#deadlines = new Deadlines(setting.clock, target.timeouts, (code) => this.#fail(new Refused(code)));
   }
 
-  run(headers: string[], hideUsage: boolean): Promise<TrialResult> {
+  run(headers: string[], hideUsage: boolean): Promise<AttemptResult> {
     const { dialect, connections } = this.#setting;
     const { provider } = this.target;
     if (this.#call.streamed) this.reading = dialect.readStream(this.#call.operation, hideUsage);
@@ -248,7 +248,7 @@ export class Trial implements UpstreamEvents {
     this.#conclude({ answer: null, failure: reason });
   }
 
-  #conclude(result: TrialResult): void {
+  #conclude(result: AttemptResult): void {
     const resolve = this.#resolve;
     if (resolve === null) return;
     this.#resolve = null;
