@@ -3,9 +3,10 @@
  *
  * A day, week, month or year begins at the first instant that has its local date, whatever the clocks do: a day lasts 23, 24 or
  * 25 hours, and where midnight is skipped the day begins right after. An hour or a minute is one on the local clock face; an
- * hour that the clocks repeat is two periods. Periods of one calendar partition time: one ends where the next begins.
+ * hour that the clocks repeat is two periods. Weeks, months and years begin where their {@link CalendarStart} says. Periods of one
+ * calendar partition time: one ends where the next begins.
  */
-import type { CalendarPeriod } from './limit.ts';
+import type { CalendarPeriod, CalendarStart } from './limit.ts';
 
 /** [start, end) in milliseconds since the epoch. */
 export interface Period {
@@ -13,15 +14,20 @@ export interface Period {
   readonly end: number;
 }
 
+/** Weeks from Monday on (ISO 8601), months and years from the 1st on. */
+export const USUAL_START: CalendarStart = { weekday: 1, day: 1 };
+
 /** Periods of one length in one zone. Asking within the period asked for last costs two comparisons. */
 export class Calendar {
   readonly #length: CalendarPeriod;
+  readonly #start: CalendarStart;
   readonly #offsetAt: OffsetAt;
   #latest: Period = { start: 0, end: 0 };
 
   /** Throws a RangeError when the runtime does not know the time zone. */
-  constructor(length: CalendarPeriod, timeZone: string) {
+  constructor(length: CalendarPeriod, timeZone: string, start: CalendarStart = USUAL_START) {
     this.#length = length;
+    this.#start = start;
     this.#offsetAt = offsetsOf(timeZone);
   }
 
@@ -38,22 +44,31 @@ export class Calendar {
       case 'hour':
         return onClockFace(instant, 3_600_000, this.#offsetAt);
       default:
-        return ofDates(instant, this.#length, this.#offsetAt);
+        return ofDates(instant, this.#length, this.#start, this.#offsetAt);
     }
   }
 }
 
 const calendars = new Map<string, Calendar>();
 
-/** The one calendar of this length and zone. Throws a RangeError when the runtime does not know the time zone. */
-export function calendarOf(length: CalendarPeriod, timeZone: string): Calendar {
-  const key = `${length} ${timeZone}`;
+/**
+ * The one calendar of this length, zone and start, of which only what matters to the length is compared. Throws a RangeError when
+ * the runtime does not know the time zone.
+ */
+export function calendarOf(length: CalendarPeriod, timeZone: string, start: CalendarStart = USUAL_START): Calendar {
+  const key = `${length} ${beginningOf(length, start)} ${timeZone}`;
   let calendar = calendars.get(key);
   if (calendar === undefined) {
-    calendar = new Calendar(length, timeZone);
+    calendar = new Calendar(length, timeZone, start);
     calendars.set(key, calendar);
   }
   return calendar;
+}
+
+/** The part of `start` on which periods of this length depend; 0: none. */
+function beginningOf(length: CalendarPeriod, { weekday, day }: CalendarStart): number {
+  if (length === 'week') return weekday;
+  return length === 'month' || length === 'year' ? day : 0;
 }
 
 /** Milliseconds that local time is ahead of UTC at an instant. */
@@ -91,27 +106,46 @@ function onClockFace(instant: number, length: number, offsetAt: OffsetAt): Perio
   };
 }
 
-function ofDates(instant: number, length: 'day' | 'week' | 'month' | 'year', offsetAt: OffsetAt): Period {
+function ofDates(
+  instant: number,
+  length: 'day' | 'week' | 'month' | 'year',
+  start: CalendarStart,
+  offsetAt: OffsetAt,
+): Period {
   const local = new Date(instant + offsetAt(instant));
   const year = local.getUTCFullYear();
   const month = local.getUTCMonth();
   const day = local.getUTCDate();
-  const bounds = (start: number, end: number): Period => ({
-    start: firstInstantOf(start, offsetAt),
-    end: firstInstantOf(end, offsetAt),
+  const bounds = (first: number, next: number): Period => ({
+    start: firstInstantOf(first, offsetAt),
+    end: firstInstantOf(next, offsetAt),
   });
   switch (length) {
     case 'day':
       return bounds(Date.UTC(year, month, day), Date.UTC(year, month, day + 1));
     case 'week': {
-      const monday = day - ((local.getUTCDay() + 6) % 7);
-      return bounds(Date.UTC(year, month, monday), Date.UTC(year, month, monday + 7));
+      const first = day - ((local.getUTCDay() - start.weekday + 7) % 7);
+      return bounds(Date.UTC(year, month, first), Date.UTC(year, month, first + 7));
     }
-    case 'month':
-      return bounds(Date.UTC(year, month, 1), Date.UTC(year, month + 1, 1));
-    case 'year':
-      return bounds(Date.UTC(year, 0, 1), Date.UTC(year + 1, 0, 1));
+    case 'month': {
+      const first = day < dayIn(year, month, start) ? month - 1 : month;
+      return bounds(anchor(year, first, start), anchor(year, first + 1, start));
+    }
+    case 'year': {
+      const first = month === 0 && day < start.day ? year - 1 : year;
+      return bounds(anchor(first, 0, start), anchor(first + 1, 0, start));
+    }
   }
+}
+
+/** The day on which a period begins in this month, which may be shorter than `start` has it. */
+function dayIn(year: number, month: number, { day }: CalendarStart): number {
+  return Math.min(day, new Date(Date.UTC(year, month + 1, 0)).getUTCDate());
+}
+
+/** The local midnight with which a period begins in this month, written as if it were UTC; `month` may be before or after the year. */
+function anchor(year: number, month: number, start: CalendarStart): number {
+  return Date.UTC(year, month, dayIn(year, month, start));
 }
 
 /** Farther than any offset is from UTC, so that a change of clocks near midnight lies in between. */

@@ -6,16 +6,21 @@
  */
 import type { Limit } from './limit.ts';
 
+/** How soon to ask again where it depends on what is locked: nobody knows when that is unlocked. In milliseconds. */
+export const LOCKED_WAIT_MS = 1000;
+
 export interface Counter {
   /** Brings the counter to `now`. Everything below speaks of the instant advanced to last. */
   advance(now: number): void;
 
   /** Settled use that still counts. */
   readonly used: number;
-  /** Use that still counts and is held by requests in flight. */
+  /** Use that still counts and is held by requests in flight, or locked. */
   readonly reserved: number;
   /** The largest amount that passes now; never negative. */
   readonly remaining: number;
+  /** When what is taken now may start: later than now only where an algorithm shapes. */
+  readonly startsAt: number;
   /** When nothing counts any more, were nothing else to arrive; at most now when that is so already. */
   readonly emptyAt: number;
 
@@ -24,6 +29,12 @@ export interface Counter {
 
   /** Counts `amount`, whether it passes or not. */
   take(amount: number): Hold;
+
+  /**
+   * Sets `amount` aside: it counts until the hold is settled, and what is settled counts from that moment on.
+   * @throws RangeError where amounts cannot be set aside.
+   */
+  lock(amount: number): Hold;
 
   /** Adds use that was settled at `at`, which is not later than now. */
   restore(used: number, at: number): void;

@@ -14,8 +14,10 @@ export function newCounter({ amount, algorithm }: Limit, now: number): Counter {
       return new SlidingWindow(amount, algorithm.windowMs, now);
     case 'tokenBucket':
       return new TokenBucket(amount, algorithm.windowMs, algorithm.burst, now);
+    case 'leakyBucket':
+      return new TokenBucket(amount, algorithm.windowMs, algorithm.burst, now, true);
     case 'calendar':
-      return new Quota(amount, calendarOf(algorithm.period, algorithm.timeZone), now);
+      return new Quota(amount, calendarOf(algorithm.period, algorithm.timeZone, algorithm.start), now);
     case 'concurrency':
       return new Leases(amount, algorithm.leaseMs, now);
   }

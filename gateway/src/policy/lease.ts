@@ -37,6 +37,10 @@ export class Leases implements Counter {
     return this.#last === null ? this.#now : this.#last.expiresAt;
   }
 
+  get startsAt(): number {
+    return this.#now;
+  }
+
   get idle(): boolean {
     return this.#open === 0;
   }
@@ -61,6 +65,10 @@ export class Leases implements Counter {
     const lease = new Lease(this);
     this.#append(lease);
     return lease;
+  }
+
+  lock(): Hold {
+    throw new RangeError('a place is held by a request, so it cannot be set aside');
   }
 
   /** For {@link Lease}: lasts from now on. */

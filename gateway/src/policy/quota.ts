@@ -51,6 +51,10 @@ export class Quota implements Counter {
     return this.#tally.used + this.#tally.reserved === 0 ? this.#now : this.#period.end;
   }
 
+  get startsAt(): number {
+    return this.#now;
+  }
+
   get idle(): boolean {
     return this.#tally.used === 0 && this.#tally.open === 0;
   }
@@ -74,6 +78,11 @@ export class Quota implements Counter {
     return new QuotaHold(this, this.#tally, amount);
   }
 
+  /** A period's units are used in that period or not at all, so that there is no difference to a reservation. */
+  lock(amount: number): Hold {
+    return this.take(amount);
+  }
+
   restore(used: number, at: number): void {
     if (at >= this.#period.start) this.#tally.used += used;
   }
@@ -81,7 +90,7 @@ export class Quota implements Counter {
   redefine({ amount, algorithm }: Limit): boolean {
     if (algorithm.kind !== 'calendar') return false;
     this.#amount = amount;
-    const calendar = calendarOf(algorithm.period, algorithm.timeZone);
+    const calendar = calendarOf(algorithm.period, algorithm.timeZone, algorithm.start);
     if (calendar === this.#calendar) return true;
     const period = calendar.periodAt(this.#now);
     // Use since the old period's start is use in the new one only when that began no later.

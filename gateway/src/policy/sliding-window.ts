@@ -8,10 +8,10 @@
  *
  * Invariants
  *  (1) Slots are in order of `at`, the latest admission in them; a slot counts until `at + windowMs`, so none counts too short.
- *  (2) `used` and `reserved` are the sums over the live slots.
+ *  (2) `used` and `reserved` are the sums over the live slots, and `reserved` what is locked, too.
  *  (3) Up to PRECISE slots, one is one millisecond; beyond, one is at most a 60th of the window: about 2 x PRECISE at most.
  */
-import type { Counter, Hold } from './counter.ts';
+import { type Counter, type Hold, LOCKED_WAIT_MS } from './counter.ts';
 import type { Limit } from './limit.ts';
 
 /** How many slots are kept to the millisecond, so that retry times are as short as can be. */
@@ -37,6 +37,7 @@ export class SlidingWindow implements Counter {
   #first: Slot | null = null;
   #last: Slot | null = null;
   #slots = 0;
+  #locked = 0;
 
   constructor(amount: number, windowMs: number, now: number) {
     this.#amount = amount;
@@ -61,11 +62,16 @@ export class SlidingWindow implements Counter {
       last = null;
       for (let slot = this.#first; slot !== null; slot = slot.next) if (slot.used + slot.reserved > 0) last = slot;
     }
-    return last === null ? this.#now : last.at + this.#windowMs;
+    const emptyAt = last === null ? this.#now : last.at + this.#windowMs;
+    return this.#locked === 0 ? emptyAt : Math.max(emptyAt, this.#now + this.#windowMs);
+  }
+
+  get startsAt(): number {
+    return this.#now;
   }
 
   get idle(): boolean {
-    return this.#first === null;
+    return this.#first === null && this.#locked === 0;
   }
 
   advance(now: number): void {
@@ -84,7 +90,7 @@ export class SlidingWindow implements Counter {
       if (over <= 0) return slot.at + this.#windowMs;
       slot = slot.next;
     }
-    return this.#now;
+    return this.#now + LOCKED_WAIT_MS;
   }
 
   take(amount: number): Hold {
@@ -92,6 +98,21 @@ export class SlidingWindow implements Counter {
     slot.reserved += amount;
     this.reserved += amount;
     return new WindowHold(this, slot, amount);
+  }
+
+  lock(amount: number): Hold {
+    this.#locked += amount;
+    this.reserved += amount;
+    return new WindowLock(this, amount);
+  }
+
+  /** For {@link WindowLock}: what was locked becomes what was used, from now on. */
+  unlock(locked: number, actual: number): void {
+    this.#locked -= locked;
+    this.reserved -= locked;
+    if (actual === 0) return;
+    this.#append(this.#now).used += actual;
+    this.used += actual;
   }
 
   /** For {@link WindowHold}: what was reserved in a slot becomes what was used, while the slot counts. */
@@ -180,6 +201,23 @@ class WindowHold implements Hold {
   settle(actual: number, now: number): void {
     this.counter.advance(now);
     this.counter.settle(this.#slot, this.amount, actual);
+  }
+
+  renew(): void {}
+}
+
+class WindowLock implements Hold {
+  readonly counter: SlidingWindow;
+  readonly amount: number;
+
+  constructor(counter: SlidingWindow, amount: number) {
+    this.counter = counter;
+    this.amount = amount;
+  }
+
+  settle(actual: number, now: number): void {
+    this.counter.advance(now);
+    this.counter.unlock(this.amount, actual);
   }
 
   renew(): void {}

@@ -9,12 +9,17 @@
  * Source: ITU-T I.371 Annex A (GCRA), kept as debt: with amount/windowMs reduced to refill/unit, debt falls by `refill`
  * a millisecond, taking one costs `unit`, and c passes if and only if debt + c x unit <= burst x unit.
  *
+ * Leaky bucket: the same bucket, but what is taken starts when the debt before it is paid, so that starts are `amount` per
+ * `windowMs` apart and `burst` is what may be waiting. Bound: what starts in any interval W is at most amount x W / windowMs and one
+ * request more. Choose it in front of what cannot take bursts. Nothing comes back once a later request has its turn.
+ *
  * Invariants
  *  (1) 0 <= debt <= MOST_DEBT: every sum and product that decides is an exact integer.
  *  (2) A refund is at most the lowest debt since its reserve: exactly what the bucket would owe less had the refunded part
  *      never been taken. A bucket that was full meanwhile refunds nothing.
+ *  (3) Whatever raises the debt notes the level before it, so that no lowest level is missed.
  */
-import type { Counter, Hold } from './counter.ts';
+import { type Counter, type Hold, LOCKED_WAIT_MS } from './counter.ts';
 import type { Limit } from './limit.ts';
 import { LowWater } from './low-water.ts';
 
@@ -33,15 +38,18 @@ export class TokenBucket implements Counter {
   #capacity = 0;
   #debt = 0;
   #now: number;
-  /** Reserves so far, and how many of them are not settled and hold how much. */
+  readonly #shapes: boolean;
+  #locked = 0;
+  /** Times the debt rose, and how many reserves are not settled and hold how much. */
   #seq = 0;
   #open = 0;
   #held = 0;
   /** Levels while several requests are in flight; most buckets never need any. */
   #low: LowWater | null = null;
 
-  constructor(amount: number, windowMs: number, burst: number, now: number) {
+  constructor(amount: number, windowMs: number, burst: number, now: number, shapes = false) {
     this.#now = now;
+    this.#shapes = shapes;
     this.#define(amount, windowMs, burst);
   }
 
@@ -50,19 +58,24 @@ export class TokenBucket implements Counter {
   }
 
   get reserved(): number {
-    return Math.min(this.#held, this.#counted);
+    return Math.min(this.#held, this.#counted) + this.#locked;
   }
 
   get remaining(): number {
-    return Math.max(0, Math.floor((this.#capacity - this.#debt) / this.#unit));
+    return Math.max(0, Math.floor((this.#capacity - this.#debt) / this.#unit) - this.#locked);
   }
 
   get emptyAt(): number {
-    return this.#debt === 0 ? this.#now : this.#now + Math.ceil(this.#debt / this.#refill);
+    const owed = this.#debt + this.#locked * this.#unit;
+    return owed === 0 ? this.#now : this.#now + Math.ceil(owed / this.#refill);
+  }
+
+  get startsAt(): number {
+    return this.#shapes && this.#debt > 0 ? this.#now + Math.ceil(this.#debt / this.#refill) : this.#now;
   }
 
   get idle(): boolean {
-    return this.#debt === 0 && this.#open === 0;
+    return this.#debt === 0 && this.#open === 0 && this.#locked === 0;
   }
 
   get #counted(): number {
@@ -78,20 +91,27 @@ export class TokenBucket implements Counter {
   passesAt(amount: number): number {
     const cost = amount * this.#unit;
     if (cost > this.#capacity) return Number.POSITIVE_INFINITY;
-    const over = this.#debt + cost - this.#capacity;
-    return over <= 0 ? this.#now : this.#now + Math.ceil(over / this.#refill);
+    const over = this.#debt + this.#locked * this.#unit + cost - this.#capacity;
+    if (over <= 0) return this.#now;
+    return this.#now + (over <= this.#debt ? Math.ceil(over / this.#refill) : LOCKED_WAIT_MS);
   }
 
   take(amount: number): Hold {
-    const seq = ++this.#seq;
-    if (this.#open > 0) {
-      this.#low ??= new LowWater();
-      this.#low.note(seq, this.#debt);
-    }
+    this.#owe(amount * this.#unit);
     this.#open++;
     this.#held += amount;
-    this.#owe(amount * this.#unit);
-    return new BucketHold(this, seq, amount);
+    return new BucketHold(this, this.#seq, amount);
+  }
+
+  lock(amount: number): Hold {
+    this.#locked += amount;
+    return new BucketLock(this, amount);
+  }
+
+  /** For {@link BucketLock}: what was locked is free again, and what was used of it is owed from now on. */
+  unlock(locked: number, actual: number): void {
+    this.#locked -= locked;
+    if (actual > 0) this.#owe(actual * this.#unit);
   }
 
   /** For {@link BucketHold}: corrects reserve number `seq` from what it took to what it used. */
@@ -99,7 +119,7 @@ export class TokenBucket implements Counter {
     this.#open--;
     this.#held -= reserved;
     if (actual > reserved) this.#owe((actual - reserved) * this.#unit);
-    else if (actual < reserved) {
+    else if (actual < reserved && (!this.#shapes || seq === this.#seq)) {
       const refund = Math.min((reserved - actual) * this.#unit, this.#debt, this.#low?.since(seq) ?? this.#debt);
       this.#debt -= refund;
       this.#low?.lower(seq, refund);
@@ -112,7 +132,7 @@ export class TokenBucket implements Counter {
   }
 
   redefine({ amount, algorithm }: Limit): boolean {
-    if (algorithm.kind !== 'tokenBucket') return false;
+    if (algorithm.kind !== (this.#shapes ? 'leakyBucket' : 'tokenBucket')) return false;
     const before = this.#unit;
     this.#define(amount, algorithm.windowMs, algorithm.burst);
     if (this.#unit === before) return true;
@@ -130,6 +150,11 @@ export class TokenBucket implements Counter {
   }
 
   #owe(debt: number): void {
+    this.#seq++;
+    if (this.#open > 0) {
+      this.#low ??= new LowWater();
+      this.#low.note(this.#seq, this.#debt);
+    }
     this.#debt = Math.min(MOST_DEBT, this.#debt + debt);
   }
 }
@@ -148,6 +173,23 @@ class BucketHold implements Hold {
   settle(actual: number, now: number): void {
     this.counter.advance(now);
     this.counter.settle(this.#seq, this.amount, actual);
+  }
+
+  renew(): void {}
+}
+
+class BucketLock implements Hold {
+  readonly counter: TokenBucket;
+  readonly amount: number;
+
+  constructor(counter: TokenBucket, amount: number) {
+    this.counter = counter;
+    this.amount = amount;
+  }
+
+  settle(actual: number, now: number): void {
+    this.counter.advance(now);
+    this.counter.unlock(this.amount, actual);
   }
 
   renew(): void {}

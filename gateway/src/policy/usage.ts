@@ -1,4 +1,5 @@
 /** Tokens, as counted. */
+import type { Amounts } from './limit.ts';
 
 /** Where a usage figure comes from. */
 export type UsageSource =
@@ -12,7 +13,7 @@ export type UsageSource =
   | 'none';
 
 /**
- * Tokens of one attempt, in disjoint buckets: their sum is what the provider counts as total.
+ * Tokens of one attempt, in five disjoint buckets: their sum is what the provider counts as total. Audio tokens are among them.
  * All are non-negative safe integers.
  */
 export interface Usage {
@@ -23,6 +24,10 @@ export interface Usage {
   /** Output but for reasoning. */
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  /** How many of the input tokens, in whichever bucket, are audio; in no sum. */
+  readonly audioInputTokens: number;
+  /** How many of the output tokens are audio; in no sum. */
+  readonly audioOutputTokens: number;
   readonly source: UsageSource;
 }
 
@@ -33,6 +38,8 @@ export const NO_USAGE: Usage = {
   cacheWriteTokens: 0,
   outputTokens: 0,
   reasoningTokens: 0,
+  audioInputTokens: 0,
+  audioOutputTokens: 0,
   source: 'none',
 };
 
@@ -46,6 +53,23 @@ export function outputOf(usage: Usage): number {
   return usage.outputTokens + usage.reasoningTokens;
 }
 
+/** What one request that used this takes of its limits. `cost` is nano-dollars; an unknown one takes none: nobody can say what. */
+export function amountsOf(usage: Usage, cost: number | null): Amounts {
+  return {
+    requests: 1,
+    inputTokens: inputOf(usage),
+    outputTokens: outputOf(usage),
+    cost: cost ?? 0,
+    parts: {
+      cacheRead: usage.cacheReadTokens,
+      cacheWrite: usage.cacheWriteTokens,
+      reasoning: usage.reasoningTokens,
+      audioInput: usage.audioInputTokens,
+      audioOutput: usage.audioOutputTokens,
+    },
+  };
+}
+
 /** How sure a sum is: as sure as its least sure part that used anything. */
 const DOUBT: readonly UsageSource[] = ['none', 'provider', 'provider_partial', 'estimated'];
 
@@ -57,6 +81,8 @@ export function addUsage(a: Usage, b: Usage): Usage {
     cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens,
     outputTokens: a.outputTokens + b.outputTokens,
     reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+    audioInputTokens: a.audioInputTokens + b.audioInputTokens,
+    audioOutputTokens: a.audioOutputTokens + b.audioOutputTokens,
     source: DOUBT.indexOf(a.source) > DOUBT.indexOf(b.source) ? a.source : b.source,
   };
 }

@@ -1,4 +1,5 @@
 /** Limits for tests, in one line each. */
+import { type Demand, exactly } from '../../src/policy/demand.ts';
 import type { Algorithm, Amounts, BoundLimit, Dimension, Limit } from '../../src/policy/limit.ts';
 
 /** A limit of `amount` tokens unless said otherwise. */
@@ -10,6 +11,11 @@ export function limitOf(amount: number, algorithm: Algorithm, over: Partial<Limi
     algorithm,
     per: 'key',
     onExceed: 'reject',
+    maxWaitMs: 0,
+    onStoreError: 'localShare',
+    overrun: 'hard',
+    sharing: 'exact',
+    weights: null,
     window: '',
     source: 'headgate.yaml:1',
     ...over,
@@ -17,7 +23,7 @@ export function limitOf(amount: number, algorithm: Algorithm, over: Partial<Limi
 }
 
 export function bind(limit: Limit, subject = 'acme.web'): BoundLimit {
-  return { limit, subject, counter: `${limit.id} ${subject}` };
+  return { limit, subject, counter: `${limit.id}@${subject}`, shard: 'org:acme' };
 }
 
 /** One request of `amount` in every dimension but for requests and concurrency; `tokens` counts it once. */
@@ -27,5 +33,11 @@ export function amounts(amount: number, dimension: Dimension = 'tokens'): Amount
     inputTokens: amount,
     outputTokens: 0,
     cost: amount,
+    parts: null,
   };
+}
+
+/** A demand for exactly that. */
+export function demand(amount: number, dimension: Dimension = 'tokens'): Demand {
+  return exactly(amounts(amount, dimension));
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { calendarOf } from '../../src/policy/calendar.ts';
+import { CALENDAR_START } from '../../src/policy/limit.ts';
 import { Quota } from '../../src/policy/quota.ts';
 import { limitOf } from './limits.ts';
 
@@ -36,9 +37,15 @@ test('a longer period carries the use so far over; a shorter one only what is in
   const quota = daily(10);
   quota.take(4).settle(4, NOON);
   const hold = quota.take(3);
-  assert.ok(quota.redefine(limitOf(100, { kind: 'calendar', period: 'month', timeZone: 'Europe/Paris' })));
+  assert.ok(
+    quota.redefine(
+      limitOf(100, { kind: 'calendar', period: 'month', timeZone: 'Europe/Paris', start: CALENDAR_START }),
+    ),
+  );
   assert.deepEqual([quota.used, quota.reserved, quota.remaining], [4, 3, 93]);
-  assert.ok(quota.redefine(limitOf(10, { kind: 'calendar', period: 'hour', timeZone: 'Europe/Paris' })));
+  assert.ok(
+    quota.redefine(limitOf(10, { kind: 'calendar', period: 'hour', timeZone: 'Europe/Paris', start: CALENDAR_START })),
+  );
   assert.deepEqual([quota.used, quota.reserved, quota.remaining], [0, 3, 7]);
   hold.settle(1, NOON);
   assert.deepEqual([quota.used, quota.reserved, quota.remaining], [1, 0, 9]);

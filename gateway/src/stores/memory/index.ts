@@ -5,29 +5,50 @@
  *  (1) A reserve looks at every limit before it takes from any.
  *  (2) Time never goes back: a clock that does stands still here until it has caught up, so that no capacity returns early;
  *      waits that are reported include the time to catch up.
- *  (3) A reservation ends exactly once: settled by its holder or, not renewed for HOLD_MS, settled at what it reserved.
+ *  (3) A reservation ends exactly once: settled by its holder or, not renewed for a lease, by the policy for orphans.
  */
 import type { Clock } from '../../clock.ts';
 import type { Counter, Hold } from '../../policy/counter.ts';
+import { type Demand, neededOf, takenOf } from '../../policy/demand.ts';
 import { type Amounts, amountOf, type BoundLimit } from '../../policy/limit.ts';
-import type { Decision, LimitState, LimitStore } from '../limit-store.ts';
-import { Reservations } from './reservations.ts';
+import {
+  type Admission,
+  type Decision,
+  LEASE_MS,
+  type LimitState,
+  type LockingStore,
+  type Orphans,
+} from '../limit-store.ts';
+import { Over } from './over.ts';
+import { type Actual, type Reservation, Reservations } from './reservations.ts';
 import { Subjects } from './subjects.ts';
 
-export class MemoryLimitStore implements LimitStore {
+export interface MemoryOptions {
+  /** How long a reservation is held without being renewed, in milliseconds. */
+  readonly leaseMs?: number;
+  readonly orphans?: Orphans;
+}
+
+export class MemoryLimitStore implements LockingStore {
   readonly #clock: Clock;
   #now: number;
   /** How far the clock is behind the latest time it showed. */
   #behindMs = 0;
-  readonly #reservations = new Reservations();
-  readonly #subjects = new Subjects(this.#reservations);
-  /** What phase one found, for phase two; by limit, overwritten by each reserve. */
+  readonly #reservations: Reservations;
+  readonly #subjects: Subjects;
+  readonly #over: Over;
+  /** What phase one found, for phase two; by limit, overwritten by each decision. */
   readonly #counters: Counter[] = [];
   readonly #passesAt: number[] = [];
+  readonly #needed: number[] = [];
+  readonly #taken: number[] = [];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, { leaseMs = LEASE_MS, orphans = 'charge' }: MemoryOptions = {}) {
     this.#clock = clock;
     this.#now = clock.now();
+    this.#reservations = new Reservations(leaseMs, orphans);
+    this.#subjects = new Subjects(this.#reservations);
+    this.#over = new Over(leaseMs);
   }
 
   /** How many counters are kept: subjects with use that counts, and some that are about to be forgotten. */
@@ -35,62 +56,100 @@ export class MemoryLimitStore implements LimitStore {
     return this.#subjects.size;
   }
 
-  reserve(id: string, limits: readonly BoundLimit[], amounts: Amounts): Decision {
+  reserve(id: string, limits: readonly BoundLimit[], demand: Demand): Decision {
     const now = this.#advance();
     const before = this.#reservations.get(id);
     if (before !== undefined) return before.decision;
+    if (this.#over.has(id)) return { admitted: true, states: this.read(limits), delayMs: 0 };
     this.#subjects.sweep(now);
-
-    let binding = -1;
-    let longest = now;
+    for (let index = 0; index < limits.length; index++) this.#needed[index] = neededOf(limits[index]!.limit, demand);
+    const binding = this.#look(limits, now);
+    if (binding >= 0) return this.#refused(limits, binding);
     for (let index = 0; index < limits.length; index++) {
-      const bound = limits[index]!;
-      const amount = amountOf(bound.limit.dimension, amounts);
-      const counter = this.#subjects.counter(bound, now);
-      // Nothing asked for passes, whatever is owed.
-      const passesAt = amount === 0 ? now : counter.passesAt(amount);
-      this.#counters[index] = counter;
-      this.#passesAt[index] = passesAt;
-      if (passesAt > longest && bound.limit.onExceed === 'reject') {
-        binding = index;
-        longest = passesAt;
-      }
+      const { remaining } = this.#counters[index]!;
+      this.#taken[index] = takenOf(limits[index]!.limit, demand, this.#needed[index]!, remaining);
     }
-    if (binding >= 0) return { admitted: false, binding, states: this.#states(limits) };
-
+    const delayMs = this.#delay(limits.length, now);
     const holds = new Array<Hold>(limits.length);
     for (let index = 0; index < limits.length; index++) {
-      holds[index] = this.#counters[index]!.take(amountOf(limits[index]!.limit.dimension, amounts));
+      holds[index] = this.#counters[index]!.take(this.#taken[index]!);
     }
-    const decision: Decision = { admitted: true, states: this.#states(limits) };
-    this.#reservations.add(id, { limits, amounts, holds, decision, expiresAt: 0 }, now);
-    return decision;
+    return this.#hold(id, limits, demand.wanted, holds, delayMs);
+  }
+
+  extend(id: string, step: number, more: Amounts): Decision | null {
+    const now = this.#advance();
+    const reservation = this.#reservations.get(id);
+    if (reservation === undefined) return null;
+    const { limits } = reservation;
+    const done = reservation.extensions?.length ?? 0;
+    if (step <= done && reservation.extended !== null) return reservation.extended;
+    for (let index = 0; index < limits.length; index++) this.#needed[index] = amountOf(limits[index]!.limit, more);
+    const binding = this.#look(limits, now);
+    if (binding >= 0) return this.#refused(limits, binding);
+    const extension = new Array<Hold | null>(limits.length);
+    for (let index = 0; index < limits.length; index++) {
+      const amount = this.#needed[index]!;
+      this.#taken[index] = amount;
+      extension[index] = amount === 0 ? null : this.#counters[index]!.take(amount);
+    }
+    reservation.extensions ??= [];
+    reservation.extensions.push(extension);
+    reservation.extended = { admitted: true, states: this.#states(limits), delayMs: 0 };
+    return reservation.extended;
   }
 
   settle(id: string, actual: Amounts): boolean {
-    const now = this.#advance();
-    return this.#reservations.settle(id, actual, now);
+    return this.#settle(id, actual);
   }
 
-  renew(id: string): void {
+  charge(id: string, limits: readonly BoundLimit[], actual: Amounts): boolean {
     const now = this.#advance();
-    this.#reservations.renew(id, now);
+    if (this.#over.has(id) || this.#reservations.get(id) !== undefined) return false;
+    for (const bound of limits) {
+      const amount = amountOf(bound.limit, actual);
+      if (bound.limit.dimension === 'concurrency' || amount === 0) continue;
+      this.#subjects.counter(bound, now).take(amount).settle(amount, now);
+    }
+    this.#over.add(id, now);
+    return true;
   }
 
-  /** `retryAfterMs` is that of the smallest amount there is. */
-  read(limits: readonly BoundLimit[]): readonly LimitState[] {
+  lock(id: string, limits: readonly BoundLimit[], wanted: readonly number[], needed: readonly number[]): Decision {
+    const now = this.#advance();
+    const before = this.#reservations.get(id);
+    if (before !== undefined) return before.decision;
+    for (let index = 0; index < limits.length; index++) this.#needed[index] = needed[index]!;
+    const binding = this.#look(limits, now);
+    if (binding >= 0) return this.#refused(limits, binding);
+    const holds = new Array<Hold>(limits.length);
+    for (let index = 0; index < limits.length; index++) {
+      const counter = this.#counters[index]!;
+      this.#taken[index] = Math.max(needed[index]!, Math.min(wanted[index]!, counter.remaining));
+      holds[index] = counter.lock(this.#taken[index]!);
+    }
+    return this.#hold(id, limits, NOTHING, holds, 0);
+  }
+
+  unlock(id: string, used: readonly number[]): boolean {
+    return this.#settle(id, used);
+  }
+
+  renew(ids: readonly string[]): void {
+    const now = this.#advance();
+    for (const id of ids) this.#reservations.renew(id, now);
+  }
+
+  read(limits: readonly BoundLimit[], demand?: Demand): readonly LimitState[] {
     const now = this.#advance();
     for (let index = 0; index < limits.length; index++) {
       const counter = this.#subjects.peek(limits[index]!, now);
+      const needed = demand === undefined ? 1 : neededOf(limits[index]!.limit, demand);
       this.#counters[index] = counter;
-      this.#passesAt[index] = counter.passesAt(1);
+      this.#passesAt[index] = needed === 0 ? now : counter.passesAt(needed);
+      this.#taken[index] = 0;
     }
     return this.#states(limits);
-  }
-
-  restore(bound: BoundLimit, used: number, atMs: number): void {
-    const now = this.#advance();
-    this.#subjects.counter(bound, now).restore(used, Math.min(atMs, now));
   }
 
   held(): number {
@@ -103,12 +162,66 @@ export class MemoryLimitStore implements LimitStore {
     this.#reservations.clear();
   }
 
+  #settle(id: string, actual: Actual): boolean {
+    const now = this.#advance();
+    if (this.#reservations.settle(id, actual, now)) return true;
+    this.#over.add(id, now);
+    return false;
+  }
+
   #advance(): number {
     const wall = this.#clock.now();
     if (wall > this.#now) this.#now = wall;
     this.#behindMs = this.#now - wall;
     this.#reservations.expire(this.#now);
+    this.#over.forget(this.#now);
     return this.#now;
+  }
+
+  /** The limit that binds longest where `#needed` is asked of each of `limits`; -1 when all of it passes. */
+  #look(limits: readonly BoundLimit[], now: number): number {
+    let binding = -1;
+    let longest = now;
+    for (let index = 0; index < limits.length; index++) {
+      const bound = limits[index]!;
+      const needed = this.#needed[index]!;
+      const counter = this.#subjects.counter(bound, now);
+      // Nothing asked for passes, whatever is owed.
+      const passesAt = needed === 0 ? now : counter.passesAt(needed);
+      this.#counters[index] = counter;
+      this.#passesAt[index] = passesAt;
+      if (passesAt > longest && bound.limit.onExceed !== 'report') {
+        binding = index;
+        longest = passesAt;
+      }
+    }
+    return binding;
+  }
+
+  #refused(limits: readonly BoundLimit[], binding: number): Decision {
+    for (let index = 0; index < limits.length; index++) this.#taken[index] = 0;
+    return { admitted: false, binding, states: this.#states(limits) };
+  }
+
+  #delay(count: number, now: number): number {
+    let startsAt = now;
+    for (let index = 0; index < count; index++) startsAt = Math.max(startsAt, this.#counters[index]!.startsAt);
+    return this.#waitUntil(startsAt);
+  }
+
+  #hold(id: string, limits: readonly BoundLimit[], wanted: Amounts, holds: Hold[], delayMs: number): Admission {
+    const decision: Admission = { admitted: true, states: this.#states(limits), delayMs };
+    const reservation: Reservation = {
+      limits,
+      wanted,
+      holds,
+      extensions: null,
+      decision,
+      extended: null,
+      expiresAt: 0,
+    };
+    this.#reservations.add(id, reservation, this.#now);
+    return decision;
   }
 
   /** What phase one left for each limit, as its counter is now. */
@@ -121,6 +234,7 @@ export class MemoryLimitStore implements LimitStore {
         used: counter.used,
         reserved: counter.reserved,
         remaining: counter.remaining,
+        taken: this.#taken[index]!,
         resetMs: this.#waitUntil(counter.emptyAt),
         retryAfterMs: this.#waitUntil(this.#passesAt[index]!),
       };
@@ -132,3 +246,5 @@ export class MemoryLimitStore implements LimitStore {
     return instant > this.#now ? instant - this.#now + this.#behindMs : 0;
   }
 }
+
+const NOTHING: Amounts = { requests: 0, inputTokens: 0, outputTokens: 0, cost: 0, parts: null };

@@ -83,15 +83,20 @@ export class Subjects {
     const former = subject.counter;
     subject.counter = newCounter(bound.limit, now);
     if (sameUnit) subject.counter.restore(former.used, now);
-    this.#rehome(former, subject.counter, bound);
+    this.#rehome(former, subject.counter, bound, sameUnit);
   }
 
   /** What requests in flight hold of the `former` counter, they hold of the `next` one from now on. */
-  #rehome(former: Counter, next: Counter, bound: BoundLimit): void {
+  #rehome(former: Counter, next: Counter, bound: BoundLimit, sameUnit: boolean): void {
     for (const reservation of this.#reservations.all()) {
-      const index = reservation.holds.findIndex((hold) => hold.counter === former);
+      const { holds, extensions, wanted } = reservation;
+      const index = holds.findIndex((hold) => hold.counter === former);
       if (index < 0) continue;
-      reservation.holds[index] = next.take(amountOf(bound.limit.dimension, reservation.amounts));
+      holds[index] = next.take(sameUnit ? holds[index]!.amount : amountOf(bound.limit, wanted));
+      for (const extension of extensions ?? []) {
+        const hold = extension[index] ?? null;
+        if (hold !== null) extension[index] = sameUnit ? next.take(hold.amount) : null;
+      }
       reservation.limits = reservation.limits.with(index, bound);
     }
   }
