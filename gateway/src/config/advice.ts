@@ -1,6 +1,8 @@
 /** What deserves attention in a configuration that is valid. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Caller, Model } from '../call.ts';
 import type { LimitRule } from './limit-rule.ts';
+import { membershipOf } from './members.ts';
 import type { Path, Problem } from './problem.ts';
 import type { Config } from './schema.ts';
 import type { Source } from './source.ts';
@@ -21,6 +23,7 @@ export function advise(config: Config, compiled: Compiled, source: Source): Prob
     ...idleModels(callers, compiled, source),
     ...outOfReach(config, source),
     ...overshadowed(config, source),
+    ...idleTeamsAndUsers(config, source),
     ...(callers.length === 0
       ? [source.problem(['organizations'], 'no organization has a key, so every call is refused', 'name')]
       : []),
@@ -57,7 +60,7 @@ function idleModels(callers: readonly Caller[], { models }: Compiled, source: So
   return [...models.values()].flatMap(({ name, targets, unpriced }) => {
     const able = callers.filter((caller) => caller.models.has(name));
     if (able.length === 0) return [source.problem(['models', name], 'no key may call this model', 'name')];
-    const capped = able.filter(({ hasCostLimit }) => hasCostLimit);
+    const capped = able.filter(({ limits }) => limits.countsCost(name));
     const unknown = targets.filter(({ prices }) => prices === null);
     if (unpriced === 'allow' || capped.length === 0 || unknown.length === 0) return [];
     const keys = capped.length === 1 ? `key ${capped[0]!.keyId} has` : `${capped.length} keys have`;
@@ -102,7 +105,7 @@ function outOfReach(config: Config, source: Source): Problem[] {
 function overshadowed(config: Config, source: Source): Problem[] {
   return Object.entries(config.organizations).flatMap(([name, organization]) => {
     const ceilings = [...config.tiers[organization.tier]!.limits, ...organization.limits].filter(
-      ({ per }) => per === 'organization',
+      ({ per, models, onExceed }) => per === 'organization' && models === null && onExceed !== 'report',
     );
     const larger = (rule: LimitRule, path: Path): Problem[] => {
       const ceiling = ceilings.find((other) => isSmaller(other, rule));
@@ -118,5 +121,22 @@ function overshadowed(config: Config, source: Source): Problem[] {
 }
 
 function isSmaller(ceiling: LimitRule, rule: LimitRule): boolean {
-  return ceiling.dimension === rule.dimension && ceiling.window === rule.window && ceiling.amount < rule.amount;
+  const { dimension, window, weights } = rule;
+  const sameUnit = ceiling.dimension === dimension && isDeepStrictEqual(ceiling.weights, weights);
+  return sameUnit && ceiling.window === window && ceiling.amount < rule.amount;
+}
+
+/** Teams and users to which no key belongs, so that their limits wait for one. */
+function idleTeamsAndUsers(config: Config, source: Source): Problem[] {
+  return Object.entries(config.organizations).flatMap(([name, organization]) => {
+    const members = Object.values(organization.keys).map((key) => membershipOf(organization, key));
+    return (['team', 'user'] as const).flatMap((kind) => {
+      const used = new Set(members.map((member) => member[kind]));
+      return Object.keys(organization[`${kind}s`])
+        .filter((one) => !used.has(one))
+        .map((one) =>
+          source.problem(['organizations', name, `${kind}s`, one], `no key belongs to this ${kind}`, 'name'),
+        );
+    });
+  });
 }

@@ -1,8 +1,20 @@
 /** From a limit as written to the rule it means: one dimension, one algorithm, all defaults decided. Pure. */
-import type { Algorithm, Dimension, Level, Limit, OnExceed } from '../policy/limit.ts';
-import { bucketFits } from '../policy/token-bucket.ts';
-import { type Parsed, parseCount, parseMoney } from './quantity.ts';
-import type { Rate, Window } from './rate.ts';
+import type {
+  Algorithm,
+  Dimension,
+  Level,
+  Limit,
+  OnExceed,
+  OnStoreError,
+  Overrun,
+  Sharing,
+  Weights,
+} from '../policy/limit.ts';
+import { algorithmOf, type RuleAlgorithm, type WEEKDAYS } from './limit-algorithm.ts';
+import type { Rate } from './rate.ts';
+
+/** Weights as written, in thousandths. */
+export type WrittenWeights = { readonly [kind in keyof Weights]?: number | undefined };
 
 /** A limit as the schema read it. */
 export interface WrittenLimit {
@@ -10,18 +22,31 @@ export interface WrittenLimit {
   readonly tokens?: Rate | undefined;
   readonly inputTokens?: Rate | undefined;
   readonly outputTokens?: Rate | undefined;
+  readonly weightedTokens?: Rate | undefined;
   readonly cost?: Rate | undefined;
   readonly concurrency?: number | undefined;
+  readonly weights?: WrittenWeights | undefined;
   readonly per: Level;
+  readonly models?: readonly string[] | undefined;
   readonly algorithm?: Algorithm['kind'] | undefined;
   readonly burst?: string | undefined;
   readonly timeZone?: string | undefined;
+  readonly weekStart?: (typeof WEEKDAYS)[number] | undefined;
+  readonly anchorDay?: number | undefined;
   readonly onExceed: OnExceed;
+  /** Milliseconds. */
+  readonly maxWait?: number | undefined;
+  readonly onStoreError?: OnStoreError | undefined;
+  readonly overrun?: Overrun | undefined;
+  readonly mode: Sharing;
   readonly name?: string | undefined;
 }
 
 /** A limit with everything decided but whose it is. */
-export interface LimitRule extends Omit<Limit, 'id' | 'source'> {
+export interface LimitRule extends Omit<Limit, 'id' | 'source' | 'algorithm'> {
+  readonly algorithm: RuleAlgorithm;
+  /** Names and patterns of the models whose calls it counts; null: all. */
+  readonly models: readonly string[] | null;
   /** What its id ends in: its own name, or `tokens-per-minute`. */
   readonly slug: string;
   /** Whether `slug` was chosen by hand, so that it may not be changed to make it unique. */
@@ -34,17 +59,25 @@ export interface RuleProblem {
   readonly problem: string;
 }
 
-export const DIMENSIONS = ['requests', 'tokens', 'inputTokens', 'outputTokens', 'cost', 'concurrency'] as const;
+export const DIMENSIONS = [
+  'requests',
+  'tokens',
+  'inputTokens',
+  'outputTokens',
+  'weightedTokens',
+  'cost',
+  'concurrency',
+] as const;
 
-/** How long a holder of concurrency may go unrenewed before its slot is taken back, in milliseconds. */
-const LEASE_MS = 120_000;
-const HOUR_MS = 3_600_000;
+/** How long `queue` holds a call back unless written, in milliseconds. */
+const MAX_WAIT_MS = 2000;
 
 const SLUGS: Readonly<Record<Dimension, string>> = {
   requests: 'requests',
   tokens: 'tokens',
   inputTokens: 'input-tokens',
   outputTokens: 'output-tokens',
+  weightedTokens: 'weighted-tokens',
   cost: 'cost',
   concurrency: 'concurrency',
 };
@@ -61,79 +94,65 @@ export function ruleOf(written: WrittenLimit): { rule: LimitRule } | RuleProblem
     return { key: null, problem: `expected exactly one of ${DIMENSIONS.join(', ')}${found}` };
   }
   const rate = dimension === 'concurrency' ? null : written[dimension]!;
-  const algorithm = rate === null ? concurrency(written) : algorithmOf(written, dimension, rate);
+  const algorithm = algorithmOf(written, dimension, rate);
   if ('problem' in algorithm) return algorithm;
-  const common = {
-    dimension,
-    algorithm,
-    per: written.per,
-    onExceed: written.onExceed,
-    named: written.name !== undefined,
+  const weights = weightsOf(written.weights, dimension);
+  if (weights !== null && 'problem' in weights) return weights;
+  const contradiction = contradictionIn(written, algorithm);
+  if (contradiction !== null) return contradiction;
+  const { per, models = null, onExceed, mode, name } = written;
+  return {
+    rule: {
+      dimension,
+      amount: rate === null ? written.concurrency! : rate.amount,
+      algorithm,
+      per,
+      models,
+      onExceed,
+      maxWaitMs: onExceed === 'queue' ? (written.maxWait ?? MAX_WAIT_MS) : 0,
+      onStoreError: written.onStoreError ?? defaultOnStoreError(dimension, algorithm, onExceed),
+      overrun: written.overrun ?? defaultOverrun(dimension, algorithm, onExceed),
+      sharing: mode,
+      weights,
+      window: rate === null ? '' : rate.window.words,
+      slug: name ?? (rate === null ? SLUGS[dimension] : `${SLUGS[dimension]}-per-${rate.window.slug}`),
+      named: name !== undefined,
+    },
   };
-  if (rate === null) {
-    const slug = written.name ?? SLUGS.concurrency;
-    return { rule: { ...common, amount: written.concurrency!, window: '', slug } };
-  }
-  const slug = written.name ?? `${SLUGS[dimension]}-per-${rate.window.slug}`;
-  return { rule: { ...common, amount: rate.amount, window: rate.window.words, slug } };
 }
 
-function concurrency(written: WrittenLimit): Algorithm | RuleProblem {
-  if (written.burst !== undefined) return { key: 'burst', problem: 'a concurrency limit has no burst' };
-  if (written.timeZone !== undefined) return { key: 'timeZone', problem: 'a concurrency limit has no time zone' };
-  if (written.algorithm !== undefined && written.algorithm !== 'concurrency') {
-    return { key: 'algorithm', problem: 'a concurrency limit has no other algorithm; leave it out' };
+function weightsOf(written: WrittenWeights | undefined, dimension: Dimension): Weights | RuleProblem | null {
+  if (dimension !== 'weightedTokens') {
+    return written === undefined ? null : { key: 'weights', problem: 'only a limit on weightedTokens has weights' };
   }
-  return { kind: 'concurrency', leaseMs: LEASE_MS };
+  const { input = 1000, cacheRead = 100, cacheWrite = 1250, output = 1000, audio = 1000 } = written ?? {};
+  const weights = { input, cacheRead, cacheWrite, output, reasoning: written?.reasoning ?? output, audio };
+  if (Object.values(weights).some((weight) => weight > 0)) return weights;
+  return { key: 'weights', problem: 'every weight is 0, so nothing would be counted' };
 }
 
-function algorithmOf(written: WrittenLimit, dimension: Dimension, rate: Rate): Algorithm | RuleProblem {
-  const kind = written.algorithm ?? defaultAlgorithm(rate.window, written.burst !== undefined);
-  if (written.burst !== undefined && kind !== 'tokenBucket') {
-    return { key: 'burst', problem: `only a tokenBucket has a burst, and this limit is a ${kind}` };
+function contradictionIn(written: WrittenLimit, { kind }: RuleAlgorithm): RuleProblem | null {
+  const { onExceed, maxWait, onStoreError, overrun } = written;
+  if (maxWait !== undefined && onExceed !== 'queue' && kind !== 'leakyBucket') {
+    return { key: 'maxWait', problem: 'only a limit with onExceed: queue, and a leakyBucket, make calls wait' };
   }
-  if (written.timeZone !== undefined && kind !== 'calendar') {
-    return { key: 'timeZone', problem: `only a calendar limit has a time zone, and this limit is a ${kind}` };
+  if (onExceed !== 'report') return null;
+  if (onStoreError === 'closed') {
+    return { key: 'onStoreError', problem: 'a limit that only reports refuses nothing, so it cannot be closed' };
   }
-  const key = written.algorithm === undefined ? 'burst' : 'algorithm';
-  switch (kind) {
-    case 'calendar':
-      if (rate.window.period === null) {
-        return { key, problem: 'a calendar limit needs minute, hour, day, week, month or year as its window' };
-      }
-      return { kind, period: rate.window.period, timeZone: written.timeZone ?? 'UTC' };
-    case 'slidingWindow':
-      if (rate.window.ms === null) return { key, problem: noFixedLength(rate.window, kind) };
-      return { kind, windowMs: rate.window.ms };
-    case 'tokenBucket': {
-      if (rate.window.ms === null) return { key, problem: noFixedLength(rate.window, kind) };
-      const burst = burstOf(written.burst, dimension, rate);
-      if ('problem' in burst) return { key: 'burst', problem: burst.problem };
-      if (!bucketFits(rate.amount, rate.window.ms, burst.value)) {
-        return {
-          key: dimension,
-          problem:
-            'a token bucket of this amount, window and burst cannot be counted exactly; use a rounder amount or a smaller burst',
-        };
-      }
-      return { kind, windowMs: rate.window.ms, burst: burst.value };
-    }
-    case 'concurrency':
-      return { key: 'algorithm', problem: `the algorithm concurrency is only for concurrency limits` };
-  }
+  if (overrun !== 'hard') return null;
+  return { key: 'overrun', problem: 'a limit that only reports ends no stream, so it cannot be hard' };
 }
 
-function defaultAlgorithm(window: Window, burst: boolean): Algorithm['kind'] {
-  if (burst) return 'tokenBucket';
-  return window.period === null || (window.ms !== null && window.ms <= HOUR_MS) ? 'slidingWindow' : 'calendar';
+/** Hard budgets are money, and tokens of a day and longer, by the calendar: while nobody can count them, nothing is spent. */
+function defaultOnStoreError(dimension: Dimension, algorithm: RuleAlgorithm, onExceed: OnExceed): OnStoreError {
+  if (algorithm.kind !== 'calendar' || onExceed === 'report') return 'localShare';
+  if (dimension === 'cost') return 'closed';
+  const isLong = algorithm.period !== 'minute' && algorithm.period !== 'hour';
+  return isLong && dimension !== 'requests' ? 'closed' : 'localShare';
 }
 
-function burstOf(written: string | undefined, dimension: Dimension, rate: Rate): Parsed<number> {
-  if (written === undefined) return { value: rate.amount };
-  return dimension === 'cost' ? parseMoney(written) : parseCount(written);
-}
-
-function noFixedLength(window: Window, kind: string): string {
-  const length = window.period === 'year' ? '24h or 7d' : '7d';
-  return `a ${window.words} has no fixed length, so it cannot be a ${kind}; use a length such as ${length}`;
+/** What `overrun` is where it is not written. */
+export function defaultOverrun(dimension: Dimension, { kind }: RuleAlgorithm, onExceed: OnExceed): Overrun {
+  return onExceed !== 'report' && (dimension === 'cost' || kind === 'calendar') ? 'hard' : 'soft';
 }

@@ -7,7 +7,8 @@ import { compile } from './compile.ts';
 import { type Environment, PREFIX } from './env.ts';
 import { problemsOf } from './issues.ts';
 import { didYouMean, inFileOrder, type Problem } from './problem.ts';
-import { danglingReferences, sharedHashes } from './references.ts';
+import { danglingReferences } from './references.ts';
+import { degradeCircles, membersOfTwoTeams, sharedHashes } from './relations.ts';
 import { configSchema } from './schema.ts';
 import { readSecrets } from './secrets.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -50,11 +51,13 @@ export function loadText(text: string, { name, directory, env, now }: Origin): L
     ...problemsOf(parsed.error?.issues ?? [], source),
     ...danglingReferences(source),
     ...sharedHashes(source),
+    ...degradeCircles(source),
+    ...membersOfTwoTeams(source),
     ...secrets.problems,
   ];
   if (!parsed.success || problems.length > 0) return { problems: inFileOrder(problems) };
   const version = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  const compiled = compile(parsed.data, { source, directory, version, apiKeys: secrets.apiKeys, now });
+  const compiled = compile(parsed.data, { source, directory, version, secrets, now });
   if ('problems' in compiled) return { problems: inFileOrder(compiled.problems) };
   const warnings = [...compiled.snapshot.warnings, ...unusedVariables(source, env)];
   return { snapshot: { ...compiled.snapshot, warnings } };

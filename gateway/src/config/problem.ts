@@ -39,13 +39,19 @@ export function pathText(path: Path): string {
 
 /** `; did you mean "requests"?` when a known name is near the given one, else nothing. */
 export function didYouMean(given: string, known: readonly string[]): string {
-  if (known.length === 0) return '';
+  const nearest = nearestName(given, known);
+  return nearest === null ? '' : `; did you mean "${nearest}"?`;
+}
+
+/** The known name that is near enough the given one to be meant; null when none is. */
+export function nearestName(given: string, known: readonly string[]): string | null {
+  if (known.length === 0) return null;
   const lower = given.toLowerCase();
   const index = known.map((name) => name.toLowerCase());
   const nearest = closest(lower, index);
   // A third of the letters may be wrong, as far as three: beyond that the suggestion is noise.
   const tolerated = Math.min(3, Math.max(1, Math.floor(given.length / 3)));
-  return distance(lower, nearest) <= tolerated ? `; did you mean "${known[index.indexOf(nearest)]}"?` : '';
+  return distance(lower, nearest) <= tolerated ? known[index.indexOf(nearest)]! : null;
 }
 
 /** The suggestion when there is one, else what was possible. */

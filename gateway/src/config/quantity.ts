@@ -34,6 +34,24 @@ export function parseDuration(text: string): Parsed<number> {
   return { value };
 }
 
+/** How long a limit may hold a request back, in milliseconds: longer waits are for jobs, not for connections. */
+const WAIT_MAX_MS = 60_000;
+
+/** A duration of at most 60 s, in milliseconds. */
+export function parseMaxWait(text: string): Parsed<number> {
+  const parsed = parseDuration(text);
+  return 'value' in parsed && parsed.value > WAIT_MAX_MS ? { problem: 'expected a duration of at most 60s' } : parsed;
+}
+
+/** The shortest lease, in milliseconds: one is renewed several times before it ends. */
+const LEASE_MIN_MS = 2000;
+
+/** A duration of at least 2 s, in milliseconds. */
+export function parseLease(text: string): Parsed<number> {
+  const parsed = parseDuration(text);
+  return 'value' in parsed && parsed.value < LEASE_MIN_MS ? { problem: 'expected a duration of at least 2s' } : parsed;
+}
+
 /** `64KiB`, `32MiB`, `1GiB` or plain bytes to bytes: from 1 to 2^53 - 1. */
 export function parseSize(text: string): Parsed<number> {
   const match = /^(\d+)\s*(B|KiB|MiB|GiB)?$/.exec(text.trim());
@@ -53,6 +71,25 @@ export function parseCount(text: string): Parsed<number> {
   if (value === 'too large') return { problem: 'the number is too large to be counted exactly; the most is 2^53 - 1' };
   if (value === 0) return { problem: 'expected a number above 0; 0 would refuse everything' };
   return { value };
+}
+
+/** The largest weight of a token, so that every sum of weighted tokens is exact. */
+const WEIGHT_MAX = 1000;
+
+/** `0.1`, `1.25` to thousandths: from 0 to 1,000,000. */
+export function parseWeight(text: string): Parsed<number> {
+  const value = scaled(text.trim(), 3);
+  if (value === 'malformed') return { problem: 'expected a weight such as 0.1 or 1.25' };
+  if (value === 'too fine') return { problem: 'expected at most 3 decimals: weights are counted in thousandths' };
+  if (value === 'too large' || value > WEIGHT_MAX * 1000)
+    return { problem: `expected a weight of at most ${WEIGHT_MAX}` };
+  return { value };
+}
+
+/** A day of the month, from 1 to 31. */
+export function parseMonthDay(text: string): Parsed<number> {
+  const value = /^\d{1,2}$/.test(text.trim()) ? Number(text) : 0;
+  return value >= 1 && value <= 31 ? { value } : { problem: 'expected a day of the month from 1 to 31' };
 }
 
 /** `20 USD`, `0.50 USD` to nano-dollars: from a billionth of a dollar to about 9 million dollars. */

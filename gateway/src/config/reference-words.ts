@@ -62,5 +62,10 @@ export const SECTIONS: Readonly<Record<string, string>> = {
   organizations: 'A key may call what its tier, its organization and the key itself allow.',
 };
 
-export const LIMITS = `A limit has exactly one of the first six keys. A call is bound by the limits of its tier, its organization and its key together, and
-passes all of them or none. [Limits](limits.md) says how each algorithm counts and when to choose it.`;
+export const LIMITS = `A limit has exactly one of the first seven keys. A call is bound by the limits of its tier, organization, team, user, key and model
+together, and passes all of them or none; each attempt is bound by those of its target. [Limits](limits.md) says how each algorithm
+counts and when to choose it.`;
+
+export const LEVELS = `\`model\` counts each model by itself: at a model for everybody together, at a tier for each
+organization, elsewhere for whoever the limit belongs to. \`team\` and \`user\` bind keys that have one. \`endUser\` binds calls that name
+one, such as with OpenAI's \`user\`; at most 10,000 of an organization are told apart in one hour, and the rest count as one.`;

@@ -6,7 +6,7 @@
  */
 import { jsonSchemaText } from './json-schema.ts';
 import { DIMENSIONS } from './limit-rule.ts';
-import { INTRODUCTION, LIMITS, SECTIONS } from './reference-words.ts';
+import { INTRODUCTION, LEVELS, LIMITS, SECTIONS } from './reference-words.ts';
 
 /** The parts of JSON Schema that the configuration's schema uses. */
 interface Node {
@@ -66,6 +66,7 @@ function rowsBelow(node: Node, path: string, shown: string, found: Found): Row[]
     const here = `${path}.${name}`;
     const row = rowOf(`${shown}${name}`, child, node.required?.includes(name) ?? false);
     const { items } = child;
+    const inItems = items === undefined ? '' : '[]';
     if (items !== undefined && isLimit(items)) {
       found.limits.push({ path: here, limit: items });
       return [{ ...row, meaning: `${row.meaning} See [limits](#limits).` }];
@@ -77,8 +78,7 @@ function rowsBelow(node: Node, path: string, shown: string, found: Found): Row[]
       found.timeouts = here;
     }
     const below = [child, ...(child.anyOf ?? []), ...(items === undefined ? [] : [items])];
-    const within = items === undefined ? `${shown}${name}.` : `${shown}${name}[].`;
-    return [row, ...below.flatMap((each) => rowsBelow(each, here, within, found))];
+    return [row, ...below.flatMap((each) => rowsBelow(each, `${here}${inItems}`, `${shown}${name}${inItems}.`, found))];
   });
 }
 
@@ -103,14 +103,14 @@ function defaultText({ default: value, properties }: Node): string {
 /** What may be written in a limit is the same everywhere, but for whose use may be added up. */
 function limitsText(places: readonly LimitPlace[]): string {
   const { per, ...properties } = places[0]?.limit.properties ?? {};
-  const rows = Object.entries(properties).map(([name, node]) => rowOf(name, node, false));
+  const rows = rowsBelow({ properties }, 'limits', '', { limits: [], timeouts: null });
   const levels = places.map(({ path, limit }) => {
     const level = limit.properties?.['per'] ?? {};
-    const allowed = (level.enum ?? []).map((each) => `\`${each}\``).join(' or ');
+    const allowed = (level.enum ?? []).map((each) => `\`${each}\``).join(', ');
     return `| \`${path}\` | ${allowed} | ${defaultText(level)} |`;
   });
   const perTable = ['| in | `per` | default |', '| --- | --- | --- |', ...levels].join('\n');
-  return `## limits\n\n${LIMITS}\n\n${table(rows)}\n\n\`per\`: ${per?.description ?? ''}\n\n${perTable}`;
+  return `## limits\n\n${LIMITS}\n\n${table(rows)}\n\n\`per\`: ${per?.description ?? ''} ${LEVELS}\n\n${perTable}`;
 }
 
 function isLimit({ properties = {} }: Node): boolean {

@@ -4,67 +4,25 @@
  */
 import { z } from 'zod';
 import type { Timeouts } from '../call.ts';
-import { type LimitRule, ruleOf, type WrittenLimit } from './limit-rule.ts';
-import { orElse } from './problem.ts';
-import { type Parsed, parseAddress, parseCount, parseDuration, parsePrice, parseSize } from './quantity.ts';
-import { parseCountRate, parseMoneyRate } from './rate.ts';
+import {
+  count,
+  duration,
+  flag,
+  list,
+  modelName,
+  named,
+  plainName,
+  price,
+  quantity,
+  secret,
+  section,
+  size,
+  text,
+} from './field.ts';
+import { limitsOf } from './limit-schema.ts';
+import { parseAddress, parseCount } from './quantity.ts';
+import { stores } from './stores-schema.ts';
 
-/** A map with these keys and no others. Its message for unknown keys has one line for each of them, in their order. */
-function section<const Shape extends z.core.$ZodShape>(shape: Shape) {
-  const known = Object.keys(shape);
-  return z.strictObject(shape, {
-    error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return 'expected a map of settings';
-      return issue.keys.map((key) => `unknown key${orElse(key, known, 'one of ')}`).join('\n');
-    },
-  });
-}
-
-/** A text (or a number, which is a text to the file's reader) that `parse` turns into a value. */
-function quantity<T>(parse: (text: string) => Parsed<T>) {
-  return z.union([z.string(), z.number()], { error: expectedBy(parse) }).transform((given, context): T => {
-    const parsed = parse(String(given));
-    if ('value' in parsed) return parsed.value;
-    context.addIssue({ code: 'custom', message: parsed.problem });
-    return z.NEVER;
-  });
-}
-
-/** What a parser says it expects when it is given nothing at all. */
-function expectedBy(parse: (text: string) => Parsed<unknown>): string {
-  const parsed = parse('');
-  return 'problem' in parsed ? parsed.problem : 'expected a text';
-}
-
-function text(expected: string) {
-  return z.string({ error: `expected ${expected}` }).min(1, { error: `expected ${expected}` });
-}
-
-function flag() {
-  return z.boolean({ error: 'expected true or false' });
-}
-
-function list<T extends z.core.$ZodType>(item: T, of: string) {
-  return z.array(item, { error: `expected a list of ${of}` });
-}
-
-function named<T extends z.core.$ZodType>(kind: string, name: z.ZodString, value: T) {
-  return z.record(name, value, { error: `expected a map from the name of each ${kind} to its settings` });
-}
-
-/** Ids are put together from names with dots, so names have none. */
-const plainName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, {
-  error: 'expected a name of 1 to 64 letters, digits, "-" or "_"',
-});
-
-const modelName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$/, {
-  error: 'expected a model name of 1 to 128 letters, digits or any of ._:/@-',
-});
-
-const duration = () => quantity(parseDuration);
-const size = () => quantity(parseSize);
-const count = () => quantity(parseCount);
-const price = () => quantity(parsePrice);
 const modelNames = () => list(text('the name of a model, or "*" for all'), 'model names');
 
 function baseUrl() {
@@ -88,14 +46,6 @@ function webAddress() {
   return z.string({ error }).refine((given) => /^https?:$/.test(URL.parse(given)?.protocol ?? ''), { error });
 }
 
-function ledger() {
-  const expected = 'expected sqlite: and a path, such as sqlite:data/headgate.db';
-  return z
-    .string({ error: expected })
-    .regex(/^sqlite:./, { error: expected })
-    .transform((given) => ({ kind: 'sqlite' as const, path: given.slice('sqlite:'.length) }));
-}
-
 function keyHash() {
   const expected =
     'expected "sha256:" and 64 hex digits, never the key itself; the digits are printed by: printf %s "$KEY" | sha256sum';
@@ -108,28 +58,6 @@ function keyHash() {
 function instant() {
   const expected = { error: 'expected a date such as 2027-01-31, or a time such as 2027-01-31T18:00:00Z' };
   return z.union([z.iso.date(), z.iso.datetime({ offset: true })], expected).transform((given) => Date.parse(given));
-}
-
-function timeZone() {
-  return z.string({ error: 'expected a time zone such as Europe/Paris' }).transform((given, context) => {
-    if (isTimeZone(given)) return given;
-    const known = Intl.supportedValuesOf('timeZone');
-    const suggestion = orElse(given, known, '').split('; expected')[0];
-    context.addIssue({
-      code: 'custom',
-      message: `no such time zone${suggestion || '; expected one such as Europe/Paris'}`,
-    });
-    return z.NEVER;
-  });
-}
-
-function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
 }
 
 /** The waits of an attempt that are not configured. Long reasoning is silent for minutes, so they are generous. */
@@ -149,51 +77,6 @@ const timeouts = (whenLeftOut = (wait: keyof typeof WAITS) => WAITS[wait]) => {
     total: wait('total', 'The whole attempt, first byte to last.'),
   });
 };
-
-const tokens = 'Counts such as 20k/minute, 1M/month or 100k/10s.';
-
-/** A limit, as written at a place where these levels make sense; the first is the default. */
-function limit(levels: readonly ['key'] | readonly ['key', 'organization'] | readonly ['organization', 'key']) {
-  return section({
-    requests: quantity(parseCountRate)
-      .optional()
-      .describe('The most requests in a window, such as 5/minute or 100/10s.'),
-    tokens: quantity(parseCountRate).optional().describe(`The most input and output tokens in a window. ${tokens}`),
-    inputTokens: quantity(parseCountRate).optional().describe(`The most input tokens in a window. ${tokens}`),
-    outputTokens: quantity(parseCountRate).optional().describe(`The most output tokens in a window. ${tokens}`),
-    cost: quantity(parseMoneyRate).optional().describe('The most money in a window, such as 20 USD/day.'),
-    concurrency: count().optional().describe('The most requests at the same time. A count.'),
-    per: z.enum(levels).default(levels[0]).describe('Whose use is added up.'),
-    algorithm: z
-      .enum(['slidingWindow', 'tokenBucket', 'calendar', 'concurrency'])
-      .optional()
-      .describe(
-        'How it is counted. Default: tokenBucket with a burst; slidingWindow for windows of up to an hour and for lengths such as 24h; calendar for day, week, month and year.',
-      ),
-    burst: z
-      .union([z.string(), z.number()], { error: 'expected an amount such as 40k' })
-      .transform(String)
-      .optional()
-      .describe('How much a tokenBucket holds: a count, or money such as 5 USD for a cost. Default: the amount.'),
-    timeZone: timeZone().optional().describe('The IANA time zone of a calendar limit. Default UTC.'),
-    onExceed: z
-      .enum(['reject', 'report'])
-      .default('reject')
-      .describe('What happens to a request over the limit: refused, or let through and reported.'),
-    name: plainName
-      .optional()
-      .describe('What the id of the limit ends in. Default: made from the limit, such as tokens-per-minute.'),
-  }).transform((written: WrittenLimit, context): LimitRule => {
-    // What is already wrong with its keys is said; what follows from that is noise.
-    if (context.issues.length > 0) return z.NEVER;
-    const planned = ruleOf(written);
-    if ('rule' in planned) return planned.rule;
-    context.addIssue({ code: 'custom', message: planned.problem, path: planned.key === null ? [] : [planned.key] });
-    return z.NEVER;
-  });
-}
-
-const limits = (levels: Parameters<typeof limit>[0]) => list(limit(levels), 'limits');
 
 const listen = section({
   data: quantity(parseAddress)
@@ -215,33 +98,10 @@ const listen = section({
   drain: duration().prefault('30s').describe('How long requests in flight may go on after SIGTERM. A duration.'),
 });
 
-const stores = section({
-  limits: z
-    .enum(['memory'])
-    .default('memory')
-    .describe('Where limits are counted: memory, for one gateway process.')
-    .transform((kind) => ({ kind })),
-  ledger: ledger()
-    .prefault('sqlite:data/headgate.db')
-    .describe('Where usage is kept: sqlite: and a path, which is relative to this file.'),
-});
-
 const provider = section({
   protocol: z.enum(['openai']).describe('The dialect it speaks.'),
   baseUrl: baseUrl().describe('Where its API is, as its SDK is told: https://api.example.com/v1.'),
-  apiKey: z
-    .union(
-      [
-        z.string(),
-        z.strictObject({
-          file: text('the path of a file').describe('A file that holds the key; relative to this file.'),
-        }),
-      ],
-      {
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what is written in the file
-        error: 'expected ${NAME}, { file: path } or a text',
-      },
-    )
+  apiKey: secret('the key')
     .optional()
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what is written in the file
     .describe('The credential sent to it: ${NAME}, or { file: path }. Default: none is sent.'),
@@ -270,6 +130,27 @@ const target = section({
   timeouts: timeouts(() => "the provider's")
     .prefault({})
     .describe("How long to wait, where it differs from the provider's."),
+  limits: limitsOf('target').describe(
+    'What binds every attempt at it by way of this model, whoever calls: the rates that the provider gives.',
+  ),
+});
+
+function reservedOutput() {
+  const parse = (given: string) => {
+    const parsed = parseCount(given);
+    return 'value' in parsed ? parsed : { problem: 'expected cap, p95 or a count such as 512' };
+  };
+  const error = 'expected cap, p95 or a count such as 512';
+  return z.union([z.enum(['cap', 'p95']), quantity(parse)], { error });
+}
+
+const reserve = section({
+  output: reservedOutput()
+    .prefault('cap')
+    .describe(
+      "Output tokens reserved before a call starts: cap, all that it may produce; p95, what 95 % of the model's answers stay below, as learnt; or a count.",
+    ),
+  step: count().prefault('1024').describe('Output tokens by which a stream extends what it reserved. A count.'),
 });
 
 const model = section({
@@ -288,6 +169,15 @@ const model = section({
     .describe(
       'The most output tokens a request may ask for, and the maximum of one that states none. A count. Default: none.',
     ),
+  reserve: reserve
+    .prefault({})
+    .describe('How much output is reserved. Never more than the most that the call may produce.'),
+  degradeTo: text('the name of a model')
+    .optional()
+    .describe(
+      'The model that serves its calls when a limit with onExceed: degrade is over. One of models. Default: none.',
+    ),
+  limits: limitsOf('model').describe('What binds the calls to it, for everybody together unless said otherwise.'),
   unpriced: z
     .enum(['reject', 'allow'])
     .default('reject')
@@ -297,7 +187,7 @@ const model = section({
 const tier = section({
   name: text('the name of the tier as callers read it').optional().describe('As refusals say it. Default: its key.'),
   models: modelNames().default(['*']).describe('The models its organizations may call; "*" is all of them.'),
-  limits: limits(['key', 'organization']).default([]).describe('The limits of each of its keys or organizations.'),
+  limits: limitsOf('tier').describe('The limits of each of its keys, organizations, teams, users or end users.'),
   upgrade: section({
     to: text('the name of a tier').describe('The tier that refusals recommend. One of tiers.'),
     url: webAddress().optional().describe('Where to upgrade; callers read it. An http or https URL. Default: none.'),
@@ -317,13 +207,32 @@ const key = section({
   models: modelNames()
     .optional()
     .describe('The models it may call, of those its organization may. Default: all of them.'),
-  limits: limits(['key']).default([]).describe('Its own limits, in addition to all others.'),
+  team: text('the name of a team')
+    .optional()
+    .describe("The team that it belongs to. One of the organization's teams. Default: that of its user, else none."),
+  user: text('the name of a user')
+    .optional()
+    .describe("The user that it belongs to. One of the organization's users. Default: none."),
+  limits: limitsOf('key').describe('Its own limits, in addition to all others.'),
+});
+
+const team = section({
+  limits: limitsOf('team').describe('The limits of all of its keys together, unless said otherwise.'),
+});
+
+const user = section({
+  team: text('the name of a team')
+    .optional()
+    .describe("The team that the user belongs to. One of the organization's teams. Default: none."),
+  limits: limitsOf('user').describe("The limits of all of the user's keys together, unless said otherwise."),
 });
 
 const organization = section({
   tier: text('the name of a tier').describe('One of tiers.'),
   models: modelNames().optional().describe('The models it may call, of those its tier may. Default: all of them.'),
-  limits: limits(['organization', 'key']).default([]).describe('Its own limits, in addition to those of its tier.'),
+  limits: limitsOf('organization').describe('Its own limits, in addition to those of its tier.'),
+  teams: named('team', plainName, team).default({}).describe('Its teams by name.'),
+  users: named('user', plainName, user).default({}).describe('Its users by name: people who have keys.'),
   keys: named('key', plainName, key).default({}).describe('Its API keys by name.'),
 });
 

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Snapshot } from '../../src/config/snapshot.ts';
-import type { Algorithm } from '../../src/policy/limit.ts';
 import { snapshotFrom } from '../fakes/config.ts';
 
 const A = 'a'.repeat(64);
@@ -109,7 +108,7 @@ test('no more output is reserved than a model may give', () => {
 test('a key is bound by every limit above it, the organization first, each counted for its own subject', () => {
   const web = caller(snapshotFrom(STORY, { KEY: 'k1' }), A);
   assert.deepEqual(
-    web.limits.map(({ counter }) => counter),
+    web.limits.of('chat-large', null).map(({ counter }) => counter),
     [
       'pro.tokens-per-month@acme',
       'acme.cost-per-day@acme',
@@ -117,7 +116,7 @@ test('a key is bound by every limit above it, the organization first, each count
       'acme.web.concurrency@acme.web',
     ],
   );
-  assert.deepEqual([web.keyId, web.organization, web.hasCostLimit, web.revoked], ['acme.web', 'acme', true, false]);
+  assert.deepEqual([web.keyId, web.organization, web.revoked], ['acme.web', 'acme', false]);
   assert.equal(web.expiresAt, Date.UTC(2027, 0, 31));
 });
 
@@ -141,43 +140,6 @@ test('a limit knows the line it is configured in', () => {
   assert.equal(limits.find(({ id }) => id === 'free.requests-per-minute')!.source, `headgate.yaml:${line}`);
 });
 
-const limitsOf = (...limits: string[]) => snapshotFrom(`tiers: { t: { limits: [ ${limits.join(', ')} ] } }`).limits;
-
-test('each window has its algorithm unless another is asked for', () => {
-  const table: Readonly<Record<string, Algorithm>> = {
-    '{ requests: 5/second }': { kind: 'slidingWindow', windowMs: 1000 },
-    '{ requests: 5/hour }': { kind: 'slidingWindow', windowMs: 3_600_000 },
-    '{ requests: 5/24h }': { kind: 'slidingWindow', windowMs: 86_400_000 },
-    '{ requests: 5/day }': { kind: 'calendar', period: 'day', timeZone: 'UTC' },
-    '{ tokens: 1M/month, timeZone: Europe/Paris }': { kind: 'calendar', period: 'month', timeZone: 'Europe/Paris' },
-    '{ requests: 5/minute, algorithm: calendar }': { kind: 'calendar', period: 'minute', timeZone: 'UTC' },
-    '{ requests: 5/day, algorithm: slidingWindow }': { kind: 'slidingWindow', windowMs: 86_400_000 },
-    '{ tokens: 20k/minute, burst: 40k }': { kind: 'tokenBucket', windowMs: 60_000, burst: 40_000 },
-    '{ tokens: 20k/minute, algorithm: tokenBucket }': { kind: 'tokenBucket', windowMs: 60_000, burst: 20_000 },
-    '{ cost: 20 USD/day, burst: 5 USD }': { kind: 'tokenBucket', windowMs: 86_400_000, burst: 5_000_000_000 },
-    '{ concurrency: 2 }': { kind: 'concurrency', leaseMs: 120_000 },
-  };
-  for (const [limit, algorithm] of Object.entries(table))
-    assert.deepEqual(limitsOf(limit)[0]!.algorithm, algorithm, limit);
-});
-
-test('limit ids say what they limit, are unique, and keep the names chosen by hand', () => {
-  const ids = limitsOf(
-    '{ requests: 5/10s }',
-    '{ inputTokens: 1k/minute }',
-    '{ inputTokens: 5k/minute, per: organization }',
-    '{ concurrency: 2, name: slots }',
-    '{ cost: 1 USD/day, onExceed: report }',
-  ).map(({ id }) => id);
-  assert.deepEqual(ids, [
-    't.requests-per-10s',
-    't.input-tokens-per-minute',
-    't.input-tokens-per-minute-2',
-    't.slots',
-    't.cost-per-day',
-  ]);
-});
-
 test('a value of the environment cannot change the structure of the configuration', () => {
   const { region } = snapshotFrom(`region: \${REGION}`, {
     REGION: 'x\nlisten: { data: 0.0.0.0:80 } # "',
@@ -187,6 +149,30 @@ test('a value of the environment cannot change the structure of the configuratio
     snapshotFrom(`tiers: { free: { name: \${NAME:-Free, and easy} } }`).tiers.get('free')!.name,
     'Free, and easy',
   );
+});
+
+test('a store of limits across the network has its defaults, and its password may be a variable of its own', () => {
+  const { stores } = snapshotFrom(`stores: { limits: { url: "\${URL}", password: "\${PASS}" } }`, {
+    URL: 'rediss-sentinel://app@one,two:7/main/3',
+    PASS: 'p@ss/word',
+  });
+  assert.deepEqual(stores.limits, {
+    kind: 'redis',
+    mode: 'sentinel',
+    hosts: [
+      { host: 'one', port: 26_379 },
+      { host: 'two', port: 7 },
+    ],
+    master: 'main',
+    db: 3,
+    username: 'app',
+    password: 'p@ss/word',
+    tls: true,
+    ca: null,
+    timeoutMs: 250,
+    leaseMs: 120_000,
+    orphans: 'charge',
+  });
 });
 
 test('a credential may be in a file beside the configuration, and a relative ledger is beside it too', () => {

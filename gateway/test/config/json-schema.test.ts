@@ -17,7 +17,8 @@ interface Node {
 }
 
 const EVERYTHING = readFileSync(join(import.meta.dirname, 'everything.yaml'), 'utf8');
-const load = (text: string) => loadText(text, { name: 'headgate.yaml', directory: '/', env: {}, now: TEST_NOW });
+const load = (text: string) =>
+  loadText(text, { name: 'headgate.yaml', directory: import.meta.dirname, env: {}, now: TEST_NOW });
 
 /** Every key that the schema documents, as a path with `*` for names and `[]` for items. */
 function documented(node: Node, path = ''): string[] {

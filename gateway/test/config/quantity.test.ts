@@ -6,9 +6,13 @@ import {
   parseAddress,
   parseCount,
   parseDuration,
+  parseLease,
+  parseMaxWait,
   parseMoney,
+  parseMonthDay,
   parsePrice,
   parseSize,
+  parseWeight,
 } from '../../src/config/quantity.ts';
 import { parseCountRate, parseMoneyRate } from '../../src/config/rate.ts';
 
@@ -48,6 +52,30 @@ test('counts are exact with every suffix', () => {
     '0.0001k': null,
   });
   reads(parseCount, { '0': null, '-5': null, '1e3': null, '0x10': null, '5 k k': null, '1.2.3': null });
+});
+
+test('a wait is at most a minute, and a lease at least two seconds', () => {
+  reads(parseMaxWait, { '1ms': 1, '60s': 60_000, '1m': 60_000, '60001ms': null, '0s': null, soon: null });
+  reads(parseLease, { '2s': 2000, '2m': 120_000, '1999ms': null, '0s': null, long: null });
+});
+
+test('weights are read in thousandths, exactly', () => {
+  reads(parseWeight, { '0': 0, '1': 1000, '0.1': 100, '1.25': 1250, '0.001': 1, '1.000000': 1000, '1000': 1_000_000 });
+  reads(parseWeight, { '': null, '-1': null, '0.0001': null, '1000.001': null, '1e3': null, '.5': null, half: null });
+});
+
+test('a day of the month is from 1 to 31', () => {
+  reads(parseMonthDay, {
+    '1': 1,
+    '15': 15,
+    '31': 31,
+    '0': null,
+    '32': null,
+    '1.5': null,
+    '-1': null,
+    last: null,
+    '': null,
+  });
 });
 
 test('money is read in integer nano-dollars, exactly', () => {
