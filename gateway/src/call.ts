@@ -5,8 +5,11 @@
  * model, its credential). An *attempt* is one upstream request to one target. A *ticket* is what a call holds of the limits
  * while it runs. A *refusal* is an answer that Headgate gives instead of a provider.
  */
-import type { BoundLimit } from './policy/limit.ts';
+import type { ApplicableLimits } from './policy/applicable.ts';
+import type { BodyMeasure } from './policy/estimate.ts';
+import type { BoundLimit, Limit } from './policy/limit.ts';
 import type { Prices } from './policy/money.ts';
+import type { Size } from './policy/size.ts';
 import type { Usage } from './policy/usage.ts';
 
 /** A wire dialect. */
@@ -54,10 +57,20 @@ export interface Target {
   /** What its tokens cost; null when nobody knows, which is never the same as free. */
   readonly prices: Prices | null;
   readonly timeouts: Timeouts;
+  /** What binds every attempt at it, whoever calls. */
+  readonly limits: readonly BoundLimit[];
 }
 
 /** What a call that has a limit on cost may do when a target's price is unknown. */
 export type Unpriced = 'reject' | 'allow';
+
+/** How much output is reserved when a call is admitted, and how much at a time while it streams. */
+export interface OutputReserve {
+  /** All that the call may produce; what 95 % of the model's answers stay below, as learnt; or so many tokens. Never above the cap. */
+  readonly output: 'cap' | 'p95' | number;
+  /** Output tokens by which a stream extends its reservation. */
+  readonly step: number;
+}
 
 /** A model name that callers use. */
 export interface Model {
@@ -68,7 +81,12 @@ export interface Model {
   readonly expectedOutputTokens: number;
   /** The most output tokens a call may ask for; set as the cap when the caller states none. Null: no cap. */
   readonly maxOutputTokens: number | null;
+  readonly reserve: OutputReserve;
   readonly unpriced: Unpriced;
+  /** The model that serves its calls when a limit says `degrade`; null: none does. Following it never comes round again. */
+  readonly degradeTo: string | null;
+  /** The limits written at the model; {@link ApplicableLimits} binds them to callers. */
+  readonly limits: readonly Limit[];
 }
 
 export interface Tier {
@@ -84,22 +102,25 @@ export interface Caller {
   /** Public and stable: `acme.web`. */
   readonly keyId: string;
   readonly organization: string;
+  /** The team and the user of the organization to whom the key belongs, by name; null: none. */
+  readonly team: string | null;
+  readonly user: string | null;
   readonly tier: Tier;
   /** Model names this key may call. */
   readonly models: ReadonlySet<string>;
   /** Milliseconds since the epoch after which the key is refused; null: never. */
   readonly expiresAt: number | null;
   readonly revoked: boolean;
-  /** Every limit that binds a call of this key to any model, organization first. */
-  readonly limits: readonly BoundLimit[];
-  /** Whether one of the limits is on cost, so that an unknown price matters. */
-  readonly hasCostLimit: boolean;
+  /** Which limits bind a call of this key, by model. */
+  readonly limits: ApplicableLimits;
 }
 
 /** What a caller asks for, with the body as it came. */
-export interface Call {
+export interface Call extends Size {
   readonly operation: Operation;
   readonly model: Model;
+  /** Whom of the caller's own users the call is for, by a name from `EndUsers`; null when it names nobody. */
+  readonly endUser: string | null;
   readonly body: Buffer;
   readonly streamed: boolean;
   /** The largest cap on output tokens in the body; null when it states none. */
@@ -110,10 +131,8 @@ export interface Call {
   readonly wantsUsage: boolean;
   /** Where the fields stand that may have to be replaced, as byte offsets into `body`. */
   readonly spans: CallSpans;
-  /** Input tokens, estimated from the bytes. */
-  readonly inputTokens: number;
-  /** Output tokens that the limits are asked for, over all choices. */
-  readonly outputTokens: number;
+  /** What the body is made of; what its input tokens are estimated from, and learnt from. */
+  readonly measure: BodyMeasure;
 }
 
 export interface ByteSpan {
@@ -142,6 +161,8 @@ export type Outcome =
   | 'upstream_error'
   | 'upstream_error_in_stream'
   | 'truncated'
+  /** A limit ended the stream before the provider did. */
+  | 'cut_by_limit'
   | 'timeout_connect'
   | 'timeout_headers'
   | 'timeout_first_token'
@@ -184,12 +205,20 @@ export interface RequestRecord {
   readonly operation: Operation | null;
   readonly keyId: string | null;
   readonly organization: string | null;
+  readonly team: string | null;
+  readonly user: string | null;
   readonly tier: string | null;
-  /** The model name the caller used; null when unknown to Headgate. */
+  /** The model whose targets were tried and whose limits counted it, by the name that callers use; null when there is none. */
   readonly model: string | null;
+  /** The model the caller asked for, when a limit sent the call to `model` instead; else null. */
+  readonly degradedFrom: string | null;
+  /** The user of the caller's own product, as counted; null when the request names none. */
+  readonly endUser: string | null;
   readonly streamed: boolean;
   /** Whether the limits admitted it: then it counts as one request, whatever became of it. */
   readonly admitted: boolean;
+  /** Milliseconds for which limits held it back before it was forwarded or refused; 0 mostly. */
+  readonly queueMs: number;
   /** What the caller saw; 499 when the caller left before an answer. */
   readonly status: number;
   readonly outcome: Outcome;
@@ -197,6 +226,8 @@ export interface RequestRecord {
   readonly code: string | null;
   /** The limit that refused it, or null. */
   readonly limit: string | null;
+  /** The ids of the limits that only report and that it was over. */
+  readonly reported: readonly string[];
   /** The sum over the attempts. */
   readonly usage: Usage;
   /** Integer nano-dollars over all attempts with a known price; null when any price is unknown. */

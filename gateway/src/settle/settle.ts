@@ -7,8 +7,11 @@
  */
 import type { AttemptRecord, Call, Caller, Operation, RequestRecord } from '../call.ts';
 import type { Refused } from '../errors.ts';
-import { addUsage, inputOf, NO_USAGE, outputOf } from '../policy/usage.ts';
-import type { LimitStore } from '../stores/limit-store.ts';
+import { isStoodDown } from '../policy/exceed.ts';
+import type { Learnt } from '../policy/learnt.ts';
+import { addUsage, amountsOf, NO_USAGE } from '../policy/usage.ts';
+import type { LimitState, LimitStore } from '../stores/limit-store.ts';
+import { learn } from './learn.ts';
 
 /** What is known of a call when it is over; null where it never got so far. */
 export interface Ending {
@@ -20,6 +23,10 @@ export interface Ending {
   readonly caller: Caller | null;
   readonly call: Call | null;
   readonly admitted: boolean;
+  /** As the limits stood when they admitted the call, or when they refused it. */
+  readonly states: readonly LimitState[];
+  readonly queueMs: number;
+  readonly degradedFrom: string | null;
   readonly attempts: readonly AttemptRecord[];
   readonly refusal: Refused | null;
   readonly status: number;
@@ -40,14 +47,20 @@ export function recordOf(ending: Ending): RequestRecord {
     operation: ending.operation,
     keyId: caller?.keyId ?? null,
     organization: caller?.organization ?? null,
+    team: caller?.team ?? null,
+    user: caller?.user ?? null,
     tier: caller?.tier.id ?? null,
     model: call?.model.name ?? null,
+    degradedFrom: ending.degradedFrom,
+    endUser: call?.endUser ?? null,
     streamed: call?.streamed ?? false,
     admitted: ending.admitted,
+    queueMs: ending.queueMs,
     status: ending.status,
     outcome: refusal?.row.outcome ?? last?.outcome ?? 'ok',
     code: refusal?.code ?? null,
-    limit: refusal?.detail.binding?.bound.limit.id ?? null,
+    limit: refusal?.detail.binding?.bound.limit.id ?? refusal?.detail.limit ?? null,
+    reported: reportedIn(ending.states),
     usage,
     cost: costOfAll(attempts),
     attempts,
@@ -66,12 +79,43 @@ export function costOfAll(attempts: readonly AttemptRecord[]): number | null {
   return sum;
 }
 
-/** Gives back what was reserved and counts what was used. An unknown price counts nothing: nobody can say what. */
-export function settle(ticket: string, record: RequestRecord, limits: LimitStore): boolean | Promise<boolean> {
-  return limits.settle(ticket, {
-    requests: 1,
-    inputTokens: inputOf(record.usage),
-    outputTokens: outputOf(record.usage),
-    cost: record.cost ?? 0,
-  });
+/** What settling touches. */
+export interface Settling {
+  readonly limits: LimitStore;
+  readonly lines: { freed(counter: string): void; readonly size: number };
+  readonly learnt: Learnt;
+}
+
+/**
+ * Gives back what was reserved and counts what was used, lets those in who wait for it, and learns from it. An unknown price
+ * counts nothing: nobody can say what.
+ */
+export function settle(
+  ticket: { readonly id: string; readonly call: Call; readonly states: readonly LimitState[] },
+  record: RequestRecord,
+  { limits, lines, learnt }: Settling,
+): Promise<void> | null {
+  learn(ticket.call, record, learnt);
+  const answer = limits.settle(ticket.id, amountsOf(record.usage, record.cost));
+  if (answer instanceof Promise) return answer.then(() => free(ticket.states, lines));
+  free(ticket.states, lines);
+  return null;
+}
+
+function free(states: readonly LimitState[], lines: Settling['lines']): void {
+  if (lines.size === 0) return;
+  for (const { bound } of states) lines.freed(bound.counter);
+}
+
+const NONE: readonly string[] = [];
+
+/** The limits that only report and that the call was over. */
+function reportedIn(states: readonly LimitState[]): readonly string[] {
+  let reported = NONE;
+  for (const { bound, retryAfterMs } of states) {
+    if (retryAfterMs > 0 && bound.limit.onExceed === 'report' && !isStoodDown(bound.limit)) {
+      reported = [...reported, bound.limit.id];
+    }
+  }
+  return reported;
 }

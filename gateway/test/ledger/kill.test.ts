@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Bench, bound, record } from './records.ts';
+import { Bench, record } from './records.ts';
 
 const APPENDER = fileURLToPath(new URL('./appender.ts', import.meta.url));
 const ROUNDS = 5;
@@ -58,8 +58,10 @@ test('kill -9: every record appended more than 10 ms before is on the ledger aft
       assert.ok(ids.has(`${prefix}_${number}`), `${prefix}_${number} of ${count}`);
   }
   assert.ok(records.every((entry) => entry.attempts.length === 1));
-  assert.equal(await ledger.usedSince(bound('requests', 'key', 'acme.web'), 0), records.length);
-  assert.equal(await ledger.usedSince(bound('tokens', 'organization', 'acme'), 0), 168 * records.length);
+  const ofKey = await ledger.usedSince({ key: 'acme.web' }, 0, Infinity);
+  assert.deepEqual([ofKey.requests, ofKey.inputTokens], [records.length, 123 * records.length]);
+  const ofTarget = await ledger.usedSince({ target: 'openai/gpt-5.6' }, 0, Infinity);
+  assert.deepEqual([ofTarget.requests, ofTarget.outputTokens], [records.length, 45 * records.length]);
 });
 
 test('a second gateway on the same ledger is told who has it and what to do, and gets it once that one is gone', async (t) => {

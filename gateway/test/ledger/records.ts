@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { AttemptRecord, RequestRecord } from '../../src/call.ts';
-import type { BoundLimit, Dimension, Level } from '../../src/policy/limit.ts';
 import type { Log } from '../../src/stores/ledger/log.ts';
 import { openSqliteLedger, type SqliteLedger } from '../../src/stores/ledger/sqlite-ledger.ts';
 import { VirtualClock } from '../fakes/virtual-clock.ts';
@@ -24,6 +23,8 @@ const attempt: AttemptRecord = {
     cacheWriteTokens: 3,
     outputTokens: 40,
     reasoningTokens: 5,
+    audioInputTokens: 7,
+    audioOutputTokens: 4,
     source: 'provider',
   },
   cost: 1234,
@@ -39,14 +40,20 @@ const request: RequestRecord = {
   operation: 'chat',
   keyId: 'acme.web',
   organization: 'acme',
+  team: 'search',
+  user: 'ada',
   tier: 'pro',
   model: 'chat-large',
+  degradedFrom: 'chat-huge',
+  endUser: 'visitor-7',
   streamed: true,
   admitted: true,
+  queueMs: 12.5,
   status: 200,
   outcome: 'ok',
   code: null,
   limit: null,
+  reported: ['acme.cost-per-day', 'pro.tokens-per-minute'],
   usage: attempt.usage,
   cost: 1234,
   attempts: [attempt],
@@ -60,21 +67,6 @@ export function record(id: string, change: Partial<RequestRecord> = {}): Request
 
 export function attemptRecord(change: Partial<AttemptRecord>): AttemptRecord {
   return { ...attempt, ...change };
-}
-
-export function bound(dimension: Dimension, per: Level, subject: string): BoundLimit {
-  const algorithm = { kind: 'calendar', period: 'month', timeZone: 'UTC' } as const;
-  const limit = {
-    id: 'a-limit',
-    dimension,
-    amount: 1,
-    algorithm,
-    per,
-    onExceed: 'reject',
-    window: 'month',
-    source: '',
-  } as const;
-  return { limit, subject, counter: `a-limit ${subject}` };
 }
 
 interface Logged {

@@ -2,6 +2,7 @@
  * OpenAI's usage object as disjoint buckets (https://platform.openai.com/docs/api-reference/chat/object, `usage`).
  * `prompt_tokens` includes what was read from the cache; `completion_tokens` includes reasoning, except at xAI, which counts
  * it beside (https://docs.x.ai/docs/guides/reasoning): there `total_tokens` is larger than prompt and completion together.
+ * `audio_tokens` of either details are part of the prompt or of the completion.
  */
 import type { Operation } from '../../call.ts';
 import type { Usage } from '../../policy/usage.ts';
@@ -16,8 +17,8 @@ interface WireUsage {
   total_tokens?: unknown;
   cached_tokens?: unknown;
   prompt_cache_hit_tokens?: unknown;
-  prompt_tokens_details?: { cached_tokens?: unknown; cache_write_tokens?: unknown } | null;
-  completion_tokens_details?: { reasoning_tokens?: unknown } | null;
+  prompt_tokens_details?: { cached_tokens?: unknown; cache_write_tokens?: unknown; audio_tokens?: unknown } | null;
+  completion_tokens_details?: { reasoning_tokens?: unknown; audio_tokens?: unknown } | null;
 }
 
 /** The usage in a provider's object, or null when it reports no prompt tokens. */
@@ -37,6 +38,8 @@ export function usageOf(wire: unknown): Usage | null {
   const beside = tokens(report.total_tokens) === prompt + completion + reasoning && reasoning > 0;
   const cacheReadTokens = Math.min(cached, prompt);
   const cacheWriteTokens = Math.min(written, prompt - cacheReadTokens);
+  const audioInput = tokens(report.prompt_tokens_details?.audio_tokens) ?? 0;
+  const audioOutput = tokens(report.completion_tokens_details?.audio_tokens) ?? 0;
   const reasoningTokens = beside ? reasoning : Math.min(reasoning, completion);
   return {
     inputTokens: prompt - cacheReadTokens - cacheWriteTokens,
@@ -44,6 +47,8 @@ export function usageOf(wire: unknown): Usage | null {
     cacheWriteTokens,
     outputTokens: beside ? completion : completion - reasoningTokens,
     reasoningTokens,
+    audioInputTokens: Math.min(audioInput, prompt),
+    audioOutputTokens: Math.min(audioOutput, completion),
     source: 'provider',
   };
 }

@@ -8,8 +8,9 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { RequestRecord } from '../../call.ts';
-import { attemptRow, INSERT_ATTEMPT, INSERT_REQUEST, requestRow } from './rows.ts';
+import { attemptRow, INSERT_ATTEMPT, INSERT_REQUEST, recordOf, requestRow } from './rows.ts';
 import { UseByMinute } from './use.ts';
+import { UseRows } from './use-rows.ts';
 
 /** SQLite's primary result code for a broken constraint (https://sqlite.org/rescode.html#constraint). */
 const SQLITE_CONSTRAINT = 19;
@@ -18,19 +19,13 @@ export class Ingest {
   #database: DatabaseSync;
   #insertRequest: StatementSync;
   #insertAttempt: StatementSync;
-  #addUse: StatementSync;
+  #useRows: UseRows;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#insertRequest = database.prepare(INSERT_REQUEST);
     this.#insertAttempt = database.prepare(INSERT_ATTEMPT);
-    this.#addUse = database.prepare(`
-      INSERT INTO usage_by_minute VALUES (?, ?, ?, ?, ?, ?, ?)
-      ON CONFLICT (level, subject, minute) DO UPDATE SET
-        requests = requests + excluded.requests,
-        input_tokens = input_tokens + excluded.input_tokens,
-        output_tokens = output_tokens + excluded.output_tokens,
-        cost_nano = cost_nano + excluded.cost_nano`);
+    this.#useRows = new UseRows(database);
   }
 
   /** Stores every line that can be stored and returns the others. Throws, having stored nothing, when the database fails. */
@@ -49,13 +44,10 @@ export class Ingest {
       for (const line of lines) {
         if (unfit.has(line)) continue;
         current = line;
-        this.#insert(JSON.parse(line) as RequestRecord, uses);
+        this.#insert(recordOf(line), uses);
       }
       current = '';
-      for (const use of uses.values()) {
-        const { level, subject, minute, requests, inputTokens, outputTokens, cost } = use;
-        this.#addUse.run(level, subject, minute, requests, inputTokens, outputTokens, cost);
-      }
+      for (const use of uses.values()) this.#useRows.add(use);
       this.#database.exec('COMMIT');
       return true;
     } catch (error) {

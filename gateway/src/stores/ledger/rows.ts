@@ -6,6 +6,22 @@ import type { Usage, UsageSource } from '../../policy/usage.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
+/** What the records of schema 1 lack. A journal that such a Headgate left has them. */
+const SINCE_SCHEMA_2 = { team: null, user: null, endUser: null, degradedFrom: null, queueMs: 0, reported: [] };
+const AUDIO_SINCE_SCHEMA_2 = { audioInputTokens: 0, audioOutputTokens: 0 };
+
+/** The record of a line of the journal. Throws a SyntaxError or TypeError when it is none. */
+export function recordOf(line: string): RequestRecord {
+  const record = JSON.parse(line) as RequestRecord;
+  if (record.reported !== undefined) return record;
+  return {
+    ...SINCE_SCHEMA_2,
+    ...record,
+    usage: { ...AUDIO_SINCE_SCHEMA_2, ...record.usage },
+    attempts: record.attempts.map((attempt) => ({ ...attempt, usage: { ...AUDIO_SINCE_SCHEMA_2, ...attempt.usage } })),
+  };
+}
+
 /** The values of a `requests` row, in the order of its columns. */
 export function requestRow(record: RequestRecord): SQLInputValue[] {
   const usage = record.usage;
@@ -33,6 +49,14 @@ export function requestRow(record: RequestRecord): SQLInputValue[] {
     record.cost,
     record.durationMs,
     record.firstTokenMs,
+    usage.audioInputTokens,
+    usage.audioOutputTokens,
+    record.team,
+    record.user,
+    record.endUser,
+    record.queueMs,
+    record.degradedFrom,
+    record.reported.length === 0 ? '[]' : JSON.stringify(record.reported),
   ];
 }
 
@@ -61,11 +85,13 @@ export function attemptRow(requestId: string, attempt: AttemptRecord): SQLInputV
     prices === null ? null : prices.source,
     attempt.startedAt,
     attempt.durationMs,
+    usage.audioInputTokens,
+    usage.audioOutputTokens,
   ];
 }
 
-export const INSERT_REQUEST = insertion('requests', 23, 'id');
-export const INSERT_ATTEMPT = insertion('attempts', 21, 'request_id, number');
+export const INSERT_REQUEST = insertion('requests', 31, 'id');
+export const INSERT_ATTEMPT = insertion('attempts', 23, 'request_id, number');
 
 /** Not `INSERT OR IGNORE`: that would also swallow a row that breaks a NOT NULL, and lose it without a word. */
 function insertion(table: string, columns: number, key: string): string {
@@ -80,14 +106,20 @@ export function requestOf(row: Row, attempts: readonly AttemptRecord[]): Request
     operation: textOrNull(row['operation']) as Operation | null,
     keyId: textOrNull(row['key_id']),
     organization: textOrNull(row['organization']),
+    team: textOrNull(row['team']),
+    user: textOrNull(row['user_id']),
     tier: textOrNull(row['tier']),
     model: textOrNull(row['model']),
+    degradedFrom: textOrNull(row['degraded_from']),
+    endUser: textOrNull(row['end_user']),
     streamed: row['streamed'] === 1,
     admitted: row['admitted'] === 1,
+    queueMs: number(row['queue_ms']),
     status: number(row['status']),
     outcome: text(row['outcome']) as Outcome,
     code: textOrNull(row['code']),
     limit: textOrNull(row['limit_id']),
+    reported: JSON.parse(text(row['reported'])) as string[],
     usage: usageOf(row),
     cost: numberOrNull(row['cost_nano']),
     attempts,
@@ -119,6 +151,8 @@ function usageOf(row: Row): Usage {
     cacheWriteTokens: number(row['cache_write_tokens']),
     outputTokens: number(row['output_tokens']),
     reasoningTokens: number(row['reasoning_tokens']),
+    audioInputTokens: number(row['audio_input_tokens']),
+    audioOutputTokens: number(row['audio_output_tokens']),
     source: text(row['usage_source']) as UsageSource,
   };
 }

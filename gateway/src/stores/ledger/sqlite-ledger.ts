@@ -11,8 +11,8 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import type { RequestRecord } from '../../call.ts';
 import type { Clock, Timer } from '../../clock.ts';
-import type { BoundLimit } from '../../policy/limit.ts';
-import type { Ledger } from '../ledger-store.ts';
+import type { Amounts } from '../../policy/limit.ts';
+import type { Ledger, UseFilter } from '../ledger-store.ts';
 import { Ingester, report } from './ingester.ts';
 import { Journal, type Segment, segmentNumber } from './journal.ts';
 import { type Lock, takeLock } from './lock.ts';
@@ -123,10 +123,15 @@ export class SqliteLedger implements Ledger {
   }
 
   /** Includes everything appended before, unless the database fails to take it. Rejects when it cannot be read. */
-  async usedSince(bound: BoundLimit, sinceMs: number): Promise<number> {
+  async usedSince(filter: UseFilter, sinceMs: number, untilMs: number): Promise<Amounts> {
     await this.#caughtUp();
-    const { per: level, dimension } = bound.limit;
-    return this.#thread.ask({ kind: 'usedSince', level, subject: bound.subject, dimension, sinceMs });
+    return this.#thread.ask({ kind: 'usedSince', filter, sinceMs, untilMs });
+  }
+
+  /** Includes everything appended before, as {@link usedSince} does. */
+  async endUsersSince(organization: string, sinceMs: number): Promise<readonly string[]> {
+    await this.#caughtUp();
+    return this.#thread.ask({ kind: 'endUsersSince', organization, sinceMs });
   }
 
   pending(): number {
@@ -144,6 +149,12 @@ export class SqliteLedger implements Ledger {
   async recent(most: number): Promise<readonly RequestRecord[]> {
     await this.#caughtUp();
     return this.#thread.ask({ kind: 'recent', most });
+  }
+
+  /** Finds everything appended before, as {@link usedSince} does. */
+  async find(id: string): Promise<RequestRecord | null> {
+    await this.#caughtUp();
+    return this.#thread.ask({ kind: 'find', id });
   }
 
   /** Stores what it can, leaves the rest in the journal for the next start, and lets go of the files. */

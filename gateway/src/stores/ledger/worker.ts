@@ -7,8 +7,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { closeDatabase, openDatabase } from './database.ts';
 import { Ingest } from './ingest.ts';
 import type { Answered, Answers, Asked, Question } from './questions.ts';
-import { recent, usedSince } from './reader.ts';
+import { find, recent } from './reader.ts';
 import { ingestSegment } from './segment.ts';
+import { endUsersSince, usedSince } from './used.ts';
 
 const path = String(workerData);
 let open: { readonly database: DatabaseSync; readonly ingest: Ingest } | null = null;
@@ -29,9 +30,13 @@ function answer(question: Question): Answers[Question['kind']] {
     case 'ingest':
       return ingestSegment(question.path, opened().ingest);
     case 'usedSince':
-      return usedSince(opened().database, question.level, question.subject, question.dimension, question.sinceMs);
+      return usedSince(opened().database, question.filter, question.sinceMs, question.untilMs);
+    case 'endUsersSince':
+      return endUsersSince(opened().database, question.organization, question.sinceMs);
     case 'recent':
       return recent(opened().database, question.most);
+    case 'find':
+      return find(opened().database, question.id);
     case 'close':
       if (open !== null) closeDatabase(open.database);
       return null;
