@@ -3,7 +3,7 @@
  * OPENAI_API_KEY says that the real one is to answer.
  */
 import { join, resolve } from 'node:path';
-import { systemClock, ulids } from '../../gateway/src/clock.ts';
+import { systemClock, systemRandom, ulids } from '../../gateway/src/clock.ts';
 import { type Environment, processEnvironment } from '../../gateway/src/config/env.ts';
 import { InvalidConfig, type RunningGateway, startGateway } from '../../gateway/src/main.ts';
 import { type Log, openLog } from '../../gateway/src/observe/log.ts';
@@ -23,7 +23,15 @@ const logFile = join(directory, 'quickstart.log');
 
 try {
   const { env, models } = await modelSource(given);
-  const gateway = await startGateway({ configFile, env, clock, ids: ulids(clock), log: openLogs(), watch: true });
+  const gateway = await startGateway({
+    configFile,
+    env,
+    clock,
+    ids: ulids(clock),
+    random: systemRandom,
+    log: openLogs(),
+    watch: true,
+  });
   say(welcome({ gateway, models, configFile, logFile }));
   await stopped(gateway);
   process.exit(0);

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import { styleText } from 'node:util';
-import { limitInWords } from '../../gateway/src/cli/words.ts';
 import type { RunningGateway } from '../../gateway/src/main.ts';
+import { limitInWords } from '../../gateway/src/policy/words.ts';
 
 /** Their hashes are in headgate.yaml. They open nothing but this example. */
 const DEMO_KEYS = ['sk-demo-free', 'sk-demo-pro', 'sk-demo-enterprise'];
@@ -50,7 +50,7 @@ Requests appear below. Ctrl-C stops.
 function keyText(key: string, gateway: RunningGateway): string {
   const caller = gateway.config.current.callersByHash.get(createHash('sha256').update(key).digest('hex'));
   if (caller === undefined) return `  ${key.padEnd(WIDTH)}   is no longer in the configuration`;
-  const caps = caller.limits.map(({ limit }) => limitInWords(limit).split(' for each ', 1)[0]);
+  const caps = caller.limits.limits().map((limit) => limitInWords(limit).split(' for each ', 1)[0]);
   return [
     `  ${key.padEnd(WIDTH)}   ${[...caller.models].join(', ')}`,
     ...caps.map((cap) => `  ${' '.repeat(WIDTH)}     ${styleText('dim', cap ?? '')}`),

@@ -56,7 +56,10 @@ export const REFUSALS = {
   rate_limit_exceeded: row('admit', 'caller', 429, 'later', 'rejected_admit', 'rate_limit_error', 'A rate limit is used up.'),
   concurrency_exceeded: row('admit', 'caller', 429, 'later', 'rejected_admit', 'rate_limit_error', 'Too many requests at the same time.'),
   quota_exceeded: row('admit', 'caller', 429, 'never', 'rejected_admit', 'insufficient_quota', 'A quota is used up.'),
+  budget_exceeded: row('admit', 'caller', 429, 'never', 'rejected_admit', 'insufficient_quota', 'A budget is used up.'),
+  limits_unavailable: row('admit', 'gateway', 503, 'later', 'rejected_admit', 'server_error', 'The limits of this request cannot be checked at the moment, and one of them must be.'),
   request_exceeds_limit: row('admit', 'caller', 400, 'never', 'rejected_admit', 'invalid_request_error', 'The request is larger than a limit can ever admit.'),
+  targets_at_limit: row('admit', 'gateway', 503, 'later', 'rejected_admit', 'server_error', 'Every model server for this model is at its limit.'),
 
   upstream_auth: row('attempt', 'upstream', 502, 'never', 'upstream_error', 'server_error', "The provider refused the gateway's own credential. The operator has to act; your key is fine."),
   upstream_error: row('attempt', 'upstream', 502, 'later', 'upstream_error', 'server_error', 'The provider failed.'),
@@ -69,6 +72,7 @@ export const REFUSALS = {
   timeout_first_token: row('attempt', 'upstream', 504, 'later', 'timeout_first_token', 'server_error', 'The provider sent no content in time.'),
   timeout_idle: row('attempt', 'upstream', 504, 'later', 'timeout_idle', 'server_error', 'The provider stopped sending in the middle of its answer.'),
   timeout_total: row('attempt', 'upstream', 504, 'later', 'timeout_total', 'server_error', 'The answer took longer than this target is given.'),
+  output_limit_reached: row('meter', 'caller', 200, 'never', 'cut_by_limit', 'rate_limit_error', 'A limit was reached in the middle of the answer.'),
   upstream_error_in_stream: row('meter', 'upstream', 502, 'later', 'upstream_error_in_stream', 'server_error', 'The provider reported an error in the middle of its answer.'),
 
   client_closed: row('meter', 'caller', 499, 'never', 'client_closed', 'invalid_request_error', 'The caller left.'),
@@ -91,6 +95,10 @@ export interface RefusalDetail {
   readonly binding?: LimitState;
   /** Every limit that was looked at, for the headers. */
   readonly states?: readonly LimitState[];
+  /** The id of the limit to write down, where the caller is not told of it. */
+  readonly limit?: string;
+  /** Milliseconds it was held back before it was refused. */
+  readonly queueMs?: number;
   /** How much of the binding limit the request asked for. */
   readonly requested?: number;
   /** What was thrown, where it is a defect. */

@@ -2,7 +2,7 @@
  * What is known of one call so far: filled phase by phase, read when something has to be said about it: its
  * headers, its refusal, its record.
  */
-import type { Ticket } from './admit/admit.ts';
+import type { Ticket } from './admit/ticket.ts';
 import type { AttemptRecord, Call, Caller, RequestRecord } from './call.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { Refused } from './errors.ts';
@@ -12,10 +12,13 @@ import { discard } from './listen/body.ts';
 import type { Delivery } from './listen/delivery.ts';
 import type { Exchange } from './listen/exchange.ts';
 import { meter, round } from './meter/meter.ts';
+import type { Learnt } from './policy/learnt.ts';
 import { dollars } from './policy/money.ts';
 import type { Dialect, HeaderList, RefusalContext } from './protocols/dialect.ts';
 import { openai } from './protocols/openai/wire.ts';
 import { costOfAll, recordOf } from './settle/settle.ts';
+import type { LimitState, LimitStore } from './stores/limit-store.ts';
+import { type TargetHolds, targetHolds } from './target-holds.ts';
 import { returnedHeaders } from './upstream/headers.ts';
 import type { Answer, Attempt } from './upstream/one-attempt.ts';
 
@@ -39,6 +42,8 @@ export class Journey {
   status = 0;
   readonly #exchange: Exchange;
   readonly #region: string;
+  /** What the attempts hold of their targets' own limits; null where those have none. */
+  holds: TargetHolds | null = null;
   #firstContentAt: number | null = null;
   /** The attempts as they are written down, once all are over. */
   #records: readonly AttemptRecord[] | null = null;
@@ -46,6 +51,14 @@ export class Journey {
   constructor(exchange: Exchange, region: string) {
     this.#exchange = exchange;
     this.#region = region;
+  }
+
+  /** The limits let the call run. */
+  admitted(ticket: Ticket, limits: LimitStore, learnt: Learnt): void {
+    this.ticket = ticket;
+    this.call = ticket.call;
+    this.#exchange.held.push(ticket.id);
+    this.holds = targetHolds(this.#exchange, ticket, limits, learnt);
   }
 
   /** An answer starts to go to the caller; an error is no content. `at`: monotonic milliseconds. */
@@ -62,8 +75,9 @@ export class Journey {
       dialect: this.#dialect,
       caller: this.caller,
       model: this.call?.model ?? null,
-      // As the limits stood when they admitted the call, or when they refused it.
-      states: this.ticket?.states ?? this.refusal?.detail.states ?? [],
+      states: this.#states,
+      queueMs: this.#queueMs,
+      degradedFrom: this.ticket?.degradedFrom ?? null,
       target,
       attempts: this.attempts.length,
     });
@@ -116,12 +130,24 @@ export class Journey {
       caller: this.caller,
       call,
       admitted: this.ticket !== null,
+      states: this.#states,
+      queueMs: round(this.#queueMs),
+      degradedFrom: this.ticket?.degradedFrom ?? null,
       attempts: this.#records ?? this.#metered(),
       refusal: this.refusal,
       status: left && this.status === 0 ? LEFT_STATUS : this.status,
       durationMs: round(now - started),
       firstTokenMs: this.#firstContentAt === null ? null : round(this.#firstContentAt - started),
     });
+  }
+
+  /** As the limits stood when they admitted the call, or when they refused it. */
+  get #states(): readonly LimitState[] {
+    return this.ticket?.states ?? this.refusal?.detail.states ?? [];
+  }
+
+  get #queueMs(): number {
+    return this.ticket?.queueMs ?? this.refusal?.detail.queueMs ?? 0;
   }
 
   get #dialect(): Dialect {
@@ -143,6 +169,7 @@ export class Journey {
     const tier = this.caller?.tier;
     return {
       requestId: this.#exchange.id,
+      call: this.call,
       nowMs,
       tier:
         tier === undefined

@@ -2,29 +2,38 @@
  * The composition root: the only file that names concrete stores and sinks.
  * `startGateway` puts a configuration file to work; the CLI and the tests call it.
  */
+import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
 import { startAdmin } from './admin/server.ts';
-import type { Clock, Ids } from './clock.ts';
+import { WaitingLines } from './admit/waiting.ts';
+import type { Clock, Ids, Random } from './clock.ts';
 import type { Environment } from './config/env.ts';
 import { loadConfig } from './config/load.ts';
 import { type Problem, problemLine } from './config/problem.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import { ConfigHolder } from './config/swap.ts';
 import { watchFile } from './config/watch.ts';
+import { Explainer } from './explain/explainer.ts';
+import { heldBy, Notables } from './explain/notable.ts';
 import { Bodies } from './listen/body.ts';
 import { DataServer } from './listen/server.ts';
 import type { Log } from './observe/log.ts';
 import { type Gauges, Metrics, render } from './observe/metrics.ts';
+import { openLimits } from './open-limits.ts';
+import { EndUsers } from './policy/end-users.ts';
+import { Learnt } from './policy/learnt.ts';
 import { type Gateway, serve } from './request.ts';
+import { countedUses } from './settle/counted.ts';
 import { restoreQuotas } from './settle/restore.ts';
 import { openSqliteLedger } from './stores/ledger/sqlite-ledger.ts';
 import type { Ledger } from './stores/ledger-store.ts';
 import type { LimitStore } from './stores/limit-store.ts';
-import { MemoryLimitStore } from './stores/memory/index.ts';
 import { Connections } from './upstream/connection.ts';
 
-/** How often the reservations of running requests are renewed, in milliseconds: well within the shortest lease. */
-const RENEW_MS = 30_000;
+/** How often the reservations of running requests are renewed within a lease: a late one must not lose it. */
+const RENEWALS_PER_LEASE = 4;
+/** Of the hash of an end user's name: as many as no two of them share. */
+const END_USER_DIGITS = 32;
 
 export interface GatewayOptions {
   /** The path of `headgate.yaml`. */
@@ -32,6 +41,7 @@ export interface GatewayOptions {
   readonly env: Environment;
   readonly clock: Clock;
   readonly ids: Ids;
+  readonly random: Random;
   readonly log: Log;
   /** Whether the file is watched for changes. */
   readonly watch: boolean;
@@ -84,31 +94,41 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   changed = () => config.reload();
   for (const warning of first.snapshot.warnings) log.event('warn', warning);
 
-  const limits = new MemoryLimitStore(clock);
+  const { limits, limitGauges } = await openLimits(first.snapshot.stores.limits, options);
   opened.defer(() => limits.close());
   const ledger = await openSqliteLedger({ path: first.snapshot.stores.ledger.path, clock, log: log.event });
   opened.defer(() => ledger.close());
   const restored = new Set<string>();
-  const restore = (snapshot: Snapshot) =>
-    restoreQuotas(snapshot.callersByHash.values(), restored, ledger, limits, clock.now());
+  const restore = async ({ callersByHash, models, stores }: Snapshot) => {
+    // A store that outlives this process has counted all along.
+    if (stores.limits.kind !== 'memory') return;
+    const now = clock.now();
+    const counted = countedUses(callersByHash.values(), models.values(), ledger, now);
+    await restoreQuotas(counted, restored, ledger, limits, now);
+  };
   await restore(first.snapshot);
   config.onReload((status, current) => reloaded(status, current, log, restore));
 
   const metrics = new Metrics();
+  const notables = new Notables();
   const connections = new Connections();
   opened.defer(() => connections.close());
   const gateway: Gateway = {
     config,
     clock,
     limits,
+    lines: new WaitingLines(),
+    learnt: new Learnt(),
+    endUsers: new EndUsers((name) => createHash('sha256').update(name).digest('hex').slice(0, END_USER_DIGITS)),
     connections,
     bodies: new Bodies(clock),
-    record: (record) => {
+    record: (record, decided) => {
       const line = JSON.stringify(record);
       // Strangers are logged and counted; the ledger is for customers, and a flood of bad keys must not fill it.
       if (record.keyId !== null) ledger.append(line);
       log.request(line);
-      metrics.count(record);
+      metrics.count(record, heldBy(record, decided)?.bound.limit.id ?? null);
+      notables.note(record, decided);
     },
     defect: (request, cause) => log.event('error', 'defect', { request, err: cause }),
   };
@@ -116,6 +136,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const gauges = async (): Promise<Gauges> => ({
     inflight: { value: data.running.length },
     reservations: { value: await limits.held() },
+    ...limitGauges(),
     bodyBytes: { value: gateway.bodies.held },
     ledgerPending: { value: ledger.pending() },
     ledgerDropped: { value: ledger.dropped },
@@ -131,10 +152,18 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ready: () => data.listening && !data.draining,
     metrics: async () => render(metrics, await gauges()),
     configStatus: () => config.status,
+    explainer: new Explainer({
+      ...gateway,
+      notables,
+      ledger,
+      isRunning: (id) => data.running.some((exchange) => exchange.id === id),
+      decided: (limit, decision) => metrics.decided(limit, decision),
+    }),
+    defect: (cause) => log.event('error', 'defect', { err: cause }),
   });
   opened.defer(() => closed(admin.server));
-  const renewing = clock.every(RENEW_MS, () => {
-    for (const exchange of data.running) void limits.renew(exchange.id);
+  const renewing = clock.every(Math.ceil(first.snapshot.stores.limits.leaseMs / RENEWALS_PER_LEASE), () => {
+    void limits.renew(data.running.flatMap(({ held }) => held));
   });
   opened.defer(() => clock.clear(renewing));
   const dataAddress = await data.listen(listen.data.host, listen.data.port);

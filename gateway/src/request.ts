@@ -9,18 +9,24 @@
  *  (4) A call is settled exactly once: when its body ended, failed or was abandoned, never at the headers.
  */
 import { admit } from './admit/admit.ts';
+import type { WaitingLines } from './admit/waiting.ts';
 import type { RequestRecord } from './call.ts';
 import type { Clock } from './clock.ts';
 import type { Snapshot } from './config/snapshot.ts';
 import { match } from './endpoints.ts';
 import { refusalOf } from './errors.ts';
+import type { Decided } from './explain/notable.ts';
 import { identify } from './identify/identify.ts';
 import { Journey } from './journey.ts';
 import type { Bodies } from './listen/body.ts';
 import { Delivery } from './listen/delivery.ts';
 import type { Exchange } from './listen/exchange.ts';
+import { extended } from './meter/extended.ts';
+import type { EndUsers } from './policy/end-users.ts';
+import type { Learnt } from './policy/learnt.ts';
 import { listModels } from './read/models.ts';
 import { read } from './read/read.ts';
+import { degraded } from './route/degrade.ts';
 import { route } from './route/route.ts';
 import { settle } from './settle/settle.ts';
 import type { LimitStore } from './stores/limit-store.ts';
@@ -32,16 +38,21 @@ export interface Gateway {
   readonly config: { readonly current: Snapshot };
   readonly clock: Clock;
   readonly limits: LimitStore;
+  /** Calls that wait for a limit. */
+  readonly lines: WaitingLines;
+  /** What answers taught about the size of the next ones. */
+  readonly learnt: Learnt;
+  readonly endUsers: EndUsers;
   readonly connections: Connections;
   readonly bodies: Bodies;
   /** Told once of every call, when it is settled: ledger, log and metrics. */
-  readonly record: (record: RequestRecord) => void;
+  readonly record: (record: RequestRecord, decided: Decided) => void;
   /** Told of a defect, with the id of the request that met it. */
   readonly defect: (requestId: string, cause: unknown) => void;
 }
 
 export async function serve(exchange: Exchange, gateway: Gateway): Promise<void> {
-  const { clock, limits, connections, bodies } = gateway;
+  const { clock, limits, learnt, connections, bodies } = gateway;
   const config = gateway.config.current;
   const { request } = exchange;
   const journey = new Journey(exchange, config.region);
@@ -60,14 +71,21 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
       return;
     }
     const body = await bodies.receive(exchange, config.listen, journey.body);
-    const call = read(endpoint.operation, body, dialect, caller, config.models);
-    journey.call = call;
-    const plan = route(call, caller);
-    journey.ticket = await admit(exchange.id, call, caller, plan, limits);
+    const { models } = config;
+    const asked = read(endpoint.operation, body, dialect, caller, models, exchange.at, gateway);
+    journey.call = asked;
+    const routed = route(asked, caller);
+    const instead = asked.model.degradeTo === null ? null : () => degraded(asked, caller, models, learnt);
+    const ticket = await admit(
+      { id: exchange.id, call: asked, caller, plan: routed, presence: exchange, instead },
+      gateway,
+    );
+    journey.admitted(ticket, limits, learnt);
+    const { call, plan } = ticket;
     if (call.streamed) delivery.keepAlive(() => journey.headers());
-    const { attempts } = journey;
+    const { attempts, holds } = journey;
     const { answer, from } = await attempt(
-      { call, plan, headers: request.headers, presence: exchange, attempts },
+      { call, plan, headers: request.headers, presence: exchange, attempts, holds },
       { dialect, connections, clock },
     );
     journey.answered(answer.status, clock.monotonic());
@@ -75,7 +93,9 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     journey.refusal =
       answer.kind === 'whole'
         ? await delivery.whole(answer.status, headers, answer.body)
-        : await delivery.stream(answer.status, headers, from, (why) => journey.lastFrame(why, clock.now()));
+        : await delivery.stream(answer.status, headers, extended(from, ticket, limits), (why) =>
+            journey.lastFrame(why, clock.now()),
+          );
   } catch (thrown) {
     const refused = refusalOf(thrown);
     journey.refusal = refused;
@@ -85,7 +105,10 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     delivery.close();
     bodies.release(journey.body);
     const record = journey.record(clock.monotonic());
-    if (journey.ticket !== null) await settle(journey.ticket.id, record, limits);
-    gateway.record(record);
+    const settled = journey.ticket === null ? null : settle(journey.ticket, record, gateway);
+    // Written down at once: the ledger does not wait for a limit store that is slow.
+    gateway.record(record, journey);
+    if (settled !== null) await settled;
+    if (journey.holds !== null) await journey.holds.settle(record.attempts);
   }
 }

@@ -1,7 +1,10 @@
-/** The admin listener: health, metrics and the state of the configuration. Everything else is 404: default-deny. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
+/** The admin listener: health, metrics, the state of the configuration, explanations. Everything else is 404: default-deny. */
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Explainer } from '../explain/explainer.ts';
 import { healthAnswer } from '../listen/health.ts';
+import { type AdminAnswer, json, send } from './answer.ts';
+import { explainAnswer } from './explain.ts';
 
 export interface AdminSources {
   ready(): boolean;
@@ -9,6 +12,9 @@ export interface AdminSources {
   metrics(): Promise<string>;
   /** What `/config/status` answers. */
   configStatus(): object;
+  readonly explainer: Explainer;
+  /** Told of a defect. */
+  defect(cause: unknown): void;
 }
 
 /** Resolves once listening; throws the system's error when it cannot. */
@@ -18,16 +24,16 @@ export function startAdmin(
   sources: AdminSources,
 ): Promise<{ address: AddressInfo; server: Server }> {
   const server = createServer((request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0]!;
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return send(response, 405, 'application/json', '{"error":"use GET"}');
+    const url = request.url ?? '/';
+    const path = url.split('?', 1)[0]!;
+    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, error(405, 'use GET'));
     if (path === '/healthz' || path === '/readyz') return healthAnswer(path, sources.ready(), response);
-    if (path === '/config/status')
-      return send(response, 200, 'application/json', JSON.stringify(sources.configStatus()));
-    if (path !== '/metrics') return send(response, 404, 'application/json', '{"error":"not found"}');
-    sources.metrics().then(
-      (text) => send(response, 200, 'text/plain; version=0.0.4; charset=utf-8', text),
-      () => send(response, 500, 'application/json', '{"error":"internal"}'),
+    answerTo(path, url, sources).then(
+      (answer) => send(response, answer),
+      (cause) => {
+        sources.defect(cause);
+        send(response, error(500, 'internal'));
+      },
     );
   });
   return new Promise((resolve, reject) => {
@@ -36,7 +42,14 @@ export function startAdmin(
   });
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
-  response.end(body);
+async function answerTo(path: string, url: string, sources: AdminSources): Promise<AdminAnswer> {
+  if (path === '/config/status') return json(sources.configStatus());
+  if (path === '/metrics') {
+    return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await sources.metrics() };
+  }
+  return (await explainAnswer(url, sources.explainer)) ?? error(404, 'not found');
+}
+
+function error(status: number, text: string): AdminAnswer {
+  return { status, type: 'application/json', body: JSON.stringify({ error: text }) };
 }

@@ -4,7 +4,7 @@ import type { Environment } from '../config/env.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemLine } from '../config/problem.ts';
 import type { Snapshot } from '../config/snapshot.ts';
-import { limitInWords, priceInWords } from './words.ts';
+import { limitInWords, priceInWords } from '../policy/words.ts';
 
 export interface CheckOptions {
   readonly env: Environment;
@@ -40,12 +40,15 @@ function summary(snapshot: Snapshot): string[] {
           : expiresAt === null
             ? ''
             : `, expires ${new Date(expiresAt).toISOString()}`;
-        return `${keyId}: ${tier.name}, ${counted(models.size, 'model')}, ${counted(limits.length, 'limit')}${state}`;
+        return `${keyId}: ${tier.name}, ${counted(models.size, 'model')}, ${counted(limits.limits().length, 'limit')}${state}`;
       }),
     ),
     ...titled(
       'limits',
-      snapshot.limits.map((limit) => `${limit.id}: ${limitInWords(limit)}`),
+      snapshot.limits.map((limit) => {
+        const models = limit.models === null ? '' : `; only calls to ${limit.models.join(', ')}`;
+        return `${limit.id}: ${limitInWords(limit)}${models}`;
+      }),
     ),
   ];
 }

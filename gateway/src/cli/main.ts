@@ -1,10 +1,11 @@
-/** The command line: `headgate serve | check | schema | provider`. Reads the process; everything it calls is handed what it needs. */
+/** The command line: `headgate serve | check | explain | schema | provider`. Reads the process; everything it calls is handed what it needs. */
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import manifest from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
 import { processEnvironment } from '../config/env.ts';
 import type { Level } from '../observe/log.ts';
+import type { ExplainOptions } from './explain.ts';
 import { serveCommand } from './serve.ts';
 
 const DEFAULT_CONFIG = 'headgate.yaml';
@@ -61,6 +62,25 @@ program
     process.exitCode = missing(path)
       ? 1
       : (await import('./check.ts')).check(path, { env: processEnvironment(), write });
+  });
+
+program
+  .command('explain')
+  .description(
+    'say which limits apply to a call and which binds next, or why a request was delayed, degraded or refused',
+  )
+  .argument('[request]', 'the id of a request, from x-request-id of its answer')
+  .option('--key <id>', 'the public id of a key, such as acme.web')
+  .option('--model <name>', 'the model that is called with it')
+  .option('--end-user <name>', 'the user of the caller for whom it is called')
+  .option('--input-tokens <count>', 'the size of the requests in question (default: 1000)')
+  .option('--output-tokens <count>', "the size of their answers (default: the model's expectedOutputTokens)")
+  .option('--admin <url>', 'the admin listener of the gateway (default: listen.admin of the configuration)')
+  .option('-c, --config <file>', 'the configuration file of the gateway (default: headgate.yaml, when there is one)')
+  .option('--json', 'print what the admin API answers')
+  .action(async (id: string | undefined, options: ExplainOptions) => {
+    const { explainCommand } = await import('./explain.ts');
+    process.exitCode = await explainCommand(id, options, { env: processEnvironment(), write, say });
   });
 
 program

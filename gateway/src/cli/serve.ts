@@ -1,6 +1,6 @@
 /** `headgate serve`: runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration anew. */
 import type { Clock } from '../clock.ts';
-import { ulids } from '../clock.ts';
+import { systemRandom, ulids } from '../clock.ts';
 import type { Environment } from '../config/env.ts';
 import { InvalidConfig, startGateway } from '../main.ts';
 import { type Level, openLog } from '../observe/log.ts';
@@ -24,7 +24,15 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const { clock, env, say } = options;
   const log = openLog(clock, options.logFile ?? 1, options.logLevel, options.logRequests);
   try {
-    const gateway = await startGateway({ configFile: options.config, env, clock, ids: ulids(clock), log, watch: true });
+    const gateway = await startGateway({
+      configFile: options.config,
+      env,
+      clock,
+      ids: ulids(clock),
+      random: systemRandom,
+      log,
+      watch: true,
+    });
     log.event('info', 'serving', {
       data: gateway.dataUrl,
       admin: gateway.adminUrl,

@@ -15,6 +15,10 @@ export interface AnswerFacts {
   /** The id of the target that answered. */
   readonly target: string | null;
   readonly attempts: number;
+  /** Milliseconds for which limits held the call back. */
+  readonly queueMs: number;
+  /** The model that was asked for, when a limit sent the call to another. */
+  readonly degradedFrom: string | null;
 }
 
 /** Flat list. Nothing here may be stored by a shared cache: an answer belongs to one caller (R57). */
@@ -25,6 +29,8 @@ export function answerHeaders(facts: AnswerFacts): HeaderList {
   if (facts.target !== null) headers.push('x-headgate-target', facts.target);
   headers.push('x-headgate-region', facts.region);
   if (facts.attempts > 0) headers.push('x-headgate-attempts', String(facts.attempts));
+  if (facts.states.length > 0) headers.push('x-headgate-queue-ms', String(Math.round(facts.queueMs)));
+  if (facts.degradedFrom !== null) headers.push('x-headgate-degraded', facts.degradedFrom);
   if (facts.states.length > 0) headers.push(...facts.dialect.limitHeaders(facts.states), ...ietfHeaders(facts.states));
   return headers;
 }

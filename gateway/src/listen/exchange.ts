@@ -28,6 +28,8 @@ export class Exchange {
   place = -1;
   /** What has to stop when the caller leaves or the gateway shuts down. */
   work: Interruptible | null = null;
+  /** The reservations it holds, to be renewed while it runs. */
+  readonly held: string[] = [];
   /** Why it was interrupted, once it was. */
   interrupted: Refused | null = null;
 

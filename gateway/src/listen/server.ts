@@ -28,7 +28,7 @@ export interface DataServerOptions {
 
 export class DataServer {
   /**
-   * In no order. An array and not a Set: see stores/memory/roomy-map.ts for what outgrown tables keep alive.
+   * In no order. An array and not a Set: see stores/roomy-map.ts for what outgrown tables keep alive.
    */
   readonly running: Exchange[] = [];
   readonly #options: DataServerOptions;

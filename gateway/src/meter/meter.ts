@@ -61,8 +61,9 @@ function estimated(call: Call, outputTokens: number): Usage {
 }
 
 /** The most output tokens the provider was told to produce, by the caller or for its model; infinite when by nobody. */
-function capOf({ outputTokensAsked, model, outputTokens }: Call): number {
-  return outputTokensAsked === null && model.maxOutputTokens === null ? Number.POSITIVE_INFINITY : outputTokens;
+function capOf({ outputCapped, outputCap, choices, outputTokens }: Call): number {
+  if (outputCapped) return outputTokens;
+  return outputCap === null ? Number.POSITIVE_INFINITY : outputCap * choices;
 }
 
 /** Milliseconds with microseconds behind the point: a record is for people too. */

@@ -45,15 +45,25 @@ interface AttemptRow {
   reasoning: number;
 }
 
+/** What can be decided about a call in the name of one limit. */
+export type LimitDecision = 'refused' | 'queued' | 'degraded' | 'cut' | 'would_refuse';
+
+interface DecisionRow {
+  readonly limit: string;
+  readonly decision: LimitDecision;
+  count: number;
+}
+
 /** Figures that are read when somebody scrapes. */
 export type Gauges = Partial<Record<MetricKey, { readonly value: number; readonly labels?: Labels }>>;
 
 export class Metrics {
   readonly #calls = new Map<string, CallRow>();
   readonly #attempts = new Map<string, AttemptRow>();
+  readonly #decisions = new Map<string, DecisionRow>();
 
-  /** Counts one call that is over. */
-  count(record: RequestRecord): void {
+  /** Counts one call that is over. `heldBy`: the limit that made it wait or sent it to another model; null when none did. */
+  count(record: RequestRecord, heldBy: string | null = null): void {
     const operation = record.operation ?? 'none';
     const model = record.model ?? 'none';
     const tier = record.tier ?? 'none';
@@ -65,6 +75,15 @@ export class Metrics {
     row.duration.observe(record.durationMs / 1000);
     if (record.firstTokenMs !== null) row.firstToken.observe(record.firstTokenMs / 1000);
     for (const attempt of record.attempts) this.#countAttempt(model, attempt);
+    if (record.limit !== null) this.#decided(record.limit, outcome === 'cut_by_limit' ? 'cut' : 'refused');
+    if (heldBy !== null && record.degradedFrom !== null) this.#decided(heldBy, 'degraded');
+    else if (heldBy !== null) this.#decided(heldBy, 'queued');
+    for (const limit of record.reported) this.#decided(limit, 'would_refuse');
+  }
+
+  /** How often `limit` decided so. */
+  decided(limit: string, decision: LimitDecision): number {
+    return this.#decisions.get(`${limit} ${decision}`)?.count ?? 0;
   }
 
   /** The samples of every metric but the gauges that others keep. */
@@ -91,7 +110,26 @@ export class Metrics {
       if (row.unpriced > 0) add('unpriced', { model, target }, row.unpriced);
       if (row.nanoDollars > 0) add('cost', { model, target }, row.nanoDollars / NANO_PER_USD);
     }
+    for (const { limit, decision, count } of this.#decisions.values()) {
+      add('limitDecisions', { limit, decision }, count);
+    }
     return all;
+  }
+
+  #decided(limit: string, decision: LimitDecision): void {
+    const key = `${limit} ${decision}`;
+    const row = this.#decisions.get(key) ?? this.#newDecision(key, limit, decision);
+    row.count++;
+  }
+
+  #newDecision(key: string, limit: string, decision: LimitDecision): DecisionRow {
+    const other = `${OTHER} ${decision}`;
+    if (this.#decisions.size >= ROWS_MAX && key !== other) {
+      return this.#decisions.get(other) ?? this.#newDecision(other, OTHER, decision);
+    }
+    const row: DecisionRow = { limit, decision, count: 0 };
+    this.#decisions.set(key, row);
+    return row;
   }
 
   #countAttempt(model: string, attempt: AttemptRecord): void {

@@ -8,6 +8,8 @@ import type { LimitState } from '../stores/limit-store.ts';
 /** What a request body says, before anything is looked up. */
 export type CallFields = Pick<Call, 'body' | 'streamed' | 'outputTokensAsked' | 'choices' | 'wantsUsage' | 'spans'> & {
   readonly model: string;
+  /** Whom of the caller's own users the call is for, as the caller says it; null when it does not. */
+  readonly endUser: string | null;
 };
 
 /** Response headers as Node takes them: name, value, name, value. */
@@ -75,6 +77,8 @@ export interface Dialect {
 /** What a refusal may say about its surroundings. */
 export interface RefusalContext {
   readonly requestId: string;
+  /** Null where the request could not be read. */
+  readonly call: Call | null;
   /** Milliseconds since the epoch, to turn a wait into an instant. */
   readonly nowMs: number;
   readonly tier: { readonly id: string; readonly upgradeTo: string | null; readonly upgradeUrl: string | null } | null;

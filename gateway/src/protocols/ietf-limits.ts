@@ -12,6 +12,7 @@ const UNITS = {
   tokens: ';qu="tokens"',
   inputTokens: ';qu="input-tokens"',
   outputTokens: ';qu="output-tokens"',
+  weightedTokens: ';qu="weighted-tokens"',
   cost: ';qu="nano-usd"',
 } as const;
 

@@ -2,11 +2,20 @@
 import { closest, distance } from 'fastest-levenshtein';
 import type { Call, Caller, Model, Operation } from '../call.ts';
 import { Refused } from '../errors.ts';
-import { estimateInputTokens } from '../policy/estimate.ts';
-import type { CallFields, Dialect } from '../protocols/dialect.ts';
+import type { EndUsers } from '../policy/end-users.ts';
+import { measureBody } from '../policy/estimate.ts';
+import type { Learnt } from '../policy/learnt.ts';
+import { sizeOf } from '../policy/size.ts';
+import type { Dialect } from '../protocols/dialect.ts';
 
 /** A name further away than this is no misspelling. */
 const NEAR = 4;
+
+/** What is known from the calls before. */
+export interface Known {
+  readonly learnt: Learnt;
+  readonly endUsers: EndUsers;
+}
 
 /** @throws Refused `invalid_json`, `invalid_field`, `model_not_found` or `model_not_allowed`. */
 export function read(
@@ -15,15 +24,20 @@ export function read(
   dialect: Dialect,
   caller: Caller,
   models: ReadonlyMap<string, Model>,
+  nowMs: number,
+  { learnt, endUsers }: Known,
 ): Call {
   const fields = dialect.read(operation, body);
+  const { endUser } = fields;
   const model = modelFor(fields.model, caller, models);
+  const measure = measureBody(body);
   return {
     ...fields,
+    endUser: endUser === null ? null : endUsers.name(caller.organization, endUser, nowMs),
     operation,
     model,
-    inputTokens: estimateInputTokens(body),
-    outputTokens: operation === 'embedding' ? 0 : outputTokens(fields, model),
+    measure,
+    ...sizeOf(fields, model, measure, learnt.of(model.name).milliBytesPerToken, operation !== 'embedding'),
   };
 }
 
@@ -35,12 +49,6 @@ export function modelFor(name: string, caller: Caller, models: ReadonlyMap<strin
     throw new Refused('model_not_allowed', { param: 'model', message: `This key may not call the model '${name}'.` });
   }
   return model;
-}
-
-/** The most output the call can produce, as far as anybody said. */
-function outputTokens(fields: CallFields, model: Model): number {
-  const asked = fields.outputTokensAsked ?? model.maxOutputTokens ?? model.expectedOutputTokens;
-  return Math.min(asked, model.maxOutputTokens ?? asked) * fields.choices;
 }
 
 function unknown(name: string, caller: Caller): Refused {

@@ -5,7 +5,7 @@ import { byPriority } from '../policy/selection.ts';
 
 /** @throws Refused `model_price_unknown` when this key has a limit on cost and no target's price is known (R11). */
 export function route(call: Call, caller: Caller): readonly Target[] {
-  const mustBePriced = caller.hasCostLimit && call.model.unpriced === 'reject';
+  const mustBePriced = caller.limits.countsCost(call.model.name) && call.model.unpriced === 'reject';
   const plan = byPriority(call.model.targets, mustBePriced);
   if (plan.length > 0) return plan;
   throw new Refused('model_price_unknown', {

@@ -55,6 +55,38 @@ organizations: { acme: { tier: pro, keys: { web: { hash: "sha256:${'1'.repeat(64
   ]);
 });
 
+test('check says what waits, what degrades, when periods begin, and for which models a limit is', (context) => {
+  const yaml = `
+providers: { local: { protocol: openai, baseUrl: http://127.0.0.1:8000/v1 } }
+models:
+  chat:
+    targets: [ { provider: local, model: a, price: { input: 1, output: 1 }, limits: [ { tokens: 1M/minute } ] } ]
+    degradeTo: small
+  small: { targets: [ { provider: local, model: b, price: { input: 0, output: 0 } } ] }
+tiers:
+  pro:
+    limits:
+      - { requests: 10/second, algorithm: leakyBucket, per: endUser }
+      - { weightedTokens: 1M/week, weekStart: sunday, onExceed: degrade, models: ["ch*"] }
+      - { tokens: 1M/week, per: organization }
+      - { cost: 5 USD/month, anchorDay: 31, onExceed: queue, per: team }
+      - { cost: 50 USD/year, anchorDay: 2, timeZone: Europe/Paris, per: tier }
+organizations: { acme: { tier: pro, teams: { search: {} }, keys: { web: { hash: "sha256:${'1'.repeat(64)}", team: search } } } }
+`;
+  const [, lines] = checked(context, yaml);
+  assert.deepEqual(lines.slice(lines.indexOf('keys:'), -3), [
+    'keys:',
+    '  acme.web: pro, 2 models, 5 limits',
+    'limits:',
+    '  target:local/a.tokens-per-minute: 1,000,000 tokens per minute for each target: never more in any minute (sliding window)',
+    '  pro.requests-per-second: 10 requests per second for each end user: started at this pace, at most 20 waiting (leaky bucket)',
+    "  pro.weighted-tokens-per-week: 1,000,000 weighted tokens per week for each key: starts anew with each week in UTC on Sundays (calendar); sent to the model's degradeTo, not refused; only calls to ch*",
+    '  pro.tokens-per-week: 1,000,000 tokens per week for each organization: starts anew with each week in UTC (calendar)',
+    '  pro.cost-per-month: 5 USD per month for each team: starts anew with each month in UTC on day 31 (calendar); waits up to 2 s before it is refused',
+    '  pro.cost-per-year: 50 USD per year for each tier: starts anew with each year in Europe/Paris on day 2 of January (calendar)',
+  ]);
+});
+
 test('R45: check writes every problem of an invalid configuration, and exits 1', (context) => {
   assert.deepEqual(checked(context, 'regio: eu\nlisten: { drain: soon }\n'), [
     1,

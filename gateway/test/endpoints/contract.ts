@@ -31,6 +31,7 @@ const OF_THE_LIMITS = [
   ...['limit', 'remaining', 'reset'].flatMap((what) => [`x-ratelimit-${what}-requests`, `x-ratelimit-${what}-tokens`]),
   'ratelimit',
   'ratelimit-policy',
+  'x-headgate-queue-ms',
 ];
 const OF_A_WAIT = ['retry-after', 'retry-after-ms'];
 /** Members of `error.headgate` that tell the limit which refused. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Clock, systemClock, ulids } from '../../src/clock.ts';
+import { type Clock, systemClock, systemRandom, ulids } from '../../src/clock.ts';
 import type { Environment } from '../../src/config/env.ts';
 import { type RunningGateway, startGateway } from '../../src/main.ts';
 import { openLog } from '../../src/observe/log.ts';
@@ -46,6 +46,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
     env: options.env ?? {},
     clock,
     ids: ulids(clock),
+    random: systemRandom,
     log,
     watch: options.watch ?? false,
   });
@@ -96,6 +97,19 @@ export interface PlainConfig {
   readonly price?: string | null;
   /** The provider's name of the model; `m` unless given. */
   readonly providerModel?: string;
+  /** More members of each target, in order: `limits: [ { concurrency: 1 } ]`. */
+  readonly targetMembers?: readonly string[];
+  /** More models, each as YAML text: `n: { targets: [ { provider: p1, model: n } ] }`. */
+  readonly models?: readonly string[];
+  /** More members of the key `web`: `team: search`. */
+  readonly key?: string;
+  /** More members of the organization `acme`: `teams: { search: {} }`. */
+  readonly organization?: string;
+  /** More keys of `acme`, each as YAML flow text: `app: { hash: "sha256:..." }`. */
+  readonly keys?: readonly string[];
+  /** More tiers and organizations, each as YAML flow text. */
+  readonly tiers?: readonly string[];
+  readonly organizations?: readonly string[];
 }
 
 /** One organization `acme` with one key `web`, tier Pro, and one model `m` served by every provider in order. */
@@ -103,12 +117,13 @@ export function plainConfig(plain: PlainConfig): string {
   const price = plain.price === null ? '' : `, price: ${plain.price ?? '{ input: 1, output: 2 }'}`;
   const providers = plain.providers.map((url, index) => {
     const timeouts = plain.timeouts === undefined ? '' : `, timeouts: ${plain.timeouts}`;
-    const more = plain.provider === undefined ? '' : `, ${plain.provider}`;
-    return `  p${index + 1}: { protocol: openai, baseUrl: "${url}/v1", apiKey: sk-provider-${index + 1}${timeouts}${more} }`;
+    return `  p${index + 1}: { protocol: openai, baseUrl: "${url}/v1", apiKey: sk-provider-${index + 1}${timeouts}${more(plain.provider)} }`;
   });
   const targets = plain.providers.map(
-    (_, index) => `      - { provider: p${index + 1}, model: "${plain.providerModel ?? 'm'}"${price} }`,
+    (_, index) =>
+      `      - { provider: p${index + 1}, model: "${plain.providerModel ?? 'm'}"${price}${more(plain.targetMembers?.[index])} }`,
   );
+  const keys = [`web: { hash: "${hashOf(TEST_KEY)}"${more(plain.key)} }`, ...(plain.keys ?? [])];
   return `region: test-region
 providers:
 ${providers.join('\n')}
@@ -116,10 +131,18 @@ models:
   m:
     targets:
 ${targets.join('\n')}
-${plain.model === undefined ? '' : `    ${plain.model}\n`}tiers:
+${plain.model === undefined ? '' : `    ${plain.model}\n`}${lines(plain.models)}tiers:
   pro: { name: Pro, limits: ${plain.limits ?? '[]'}, upgrade: { to: enterprise } }
   enterprise: { name: Enterprise }
-organizations:
-  acme: { tier: pro, keys: { web: { hash: "${hashOf(TEST_KEY)}" } } }
-`;
+${lines(plain.tiers)}organizations:
+  acme: { tier: pro, keys: { ${keys.join(', ')} }${more(plain.organization)} }
+${lines(plain.organizations)}`;
+}
+
+function more(members: string | undefined): string {
+  return members === undefined ? '' : `, ${members}`;
+}
+
+function lines(entries: readonly string[] = []): string {
+  return entries.map((entry) => `  ${entry}\n`).join('');
 }

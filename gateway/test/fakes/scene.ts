@@ -5,9 +5,11 @@
 import assert from 'node:assert/strict';
 import type { Caller, RequestRecord } from '../../src/call.ts';
 import type { Clock } from '../../src/clock.ts';
-import { inputOf, outputOf } from '../../src/policy/usage.ts';
+import { amountOf } from '../../src/policy/limit.ts';
+import { amountsOf } from '../../src/policy/usage.ts';
 import type { Behaviour } from '../../src/provider/answer.ts';
 import { type SimulatedProvider, startProvider } from '../../src/provider/server.ts';
+import { useOf } from '../../src/settle/counted.ts';
 import type { LimitState } from '../../src/stores/limit-store.ts';
 import { hashOf, type PlainConfig, plainConfig, startTestGateway, TEST_KEY, type TestGateway } from './gateway.ts';
 import { type Exchange, exchange, type SendOptions } from './http-client.ts';
@@ -78,7 +80,7 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     await until('every call is over', () => gateway.running === 0);
     return gateway.ledger.recent(1_000_000);
   };
-  const limits = async () => gateway.limits.read(caller.limits);
+  const limits = async () => gateway.limits.read(caller.limits.every());
 
   return {
     clock,
@@ -110,7 +112,11 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
       for (const state of await limits()) {
         assert.equal(state.reserved, 0, `reserved under ${state.bound.limit.id}`);
         assert.equal(state.used, sumFor(records, state), `used under ${state.bound.limit.id}`);
-        assert.equal(await gateway.ledger.usedSince(state.bound, 0), state.used, 'the ledger restores the same');
+        const { limit } = state.bound;
+        const used = await gateway.ledger.usedSince(useOf(caller, limit.per, null), 0, Number.POSITIVE_INFINITY);
+        if (limit.dimension !== 'concurrency') {
+          assert.equal(amountOf(limit, used), state.used, 'the ledger restores the same');
+        }
       }
     },
     async metric(name, labels = {}) {
@@ -133,15 +139,8 @@ export function sumFor(records: readonly RequestRecord[], { bound }: LimitState)
   let sum = 0;
   for (const { usage, cost, admitted } of records) {
     if (!admitted) continue;
-    const [input, output] = [inputOf(usage), outputOf(usage)];
-    sum += {
-      requests: 1,
-      tokens: input + output,
-      inputTokens: input,
-      outputTokens: output,
-      cost: cost ?? 0,
-      concurrency: 0,
-    }[bound.limit.dimension];
+    const { dimension } = bound.limit;
+    if (dimension !== 'concurrency') sum += amountOf(bound.limit, amountsOf(usage, cost));
   }
   return sum;
 }

@@ -111,7 +111,7 @@ test('kill -9 under load: what callers saw completed more than 10 ms before is o
       'nothing is on the ledger that the provider did not serve',
     );
     const caller = gateway.config.current.callersByHash.get(hashOf(TEST_KEY).slice('sha256:'.length))!;
-    for (const state of await gateway.limits.read(caller.limits)) {
+    for (const state of await gateway.limits.read(caller.limits.every())) {
       assert.equal(state.used, sumFor(records, state), `${state.bound.limit.id} goes on from the ledger`);
       assert.ok(state.used > 0);
       if (state.bound.limit.dimension === 'tokens') used = state.used;

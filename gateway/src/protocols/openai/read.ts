@@ -5,7 +5,18 @@ import type { CallFields } from '../dialect.ts';
 import { type Scan, scanFields } from '../json-fields.ts';
 
 const CAPS = ['max_completion_tokens', 'max_tokens'] as const;
-const WANTED: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'n', 'best_of', 'prompt', ...CAPS]);
+/** Whom the call is for: `safety_identifier` took over from `user` (https://platform.openai.com/docs/api-reference/chat/create). */
+const END_USERS = ['safety_identifier', 'user'] as const;
+const WANTED: ReadonlySet<string> = new Set([
+  'model',
+  'stream',
+  'stream_options',
+  'n',
+  'best_of',
+  'prompt',
+  ...CAPS,
+  ...END_USERS,
+]);
 const OPEN_ARRAY = 0x5b;
 const CHOICES_MAX = 128;
 
@@ -47,6 +58,7 @@ export function read(operation: Operation, body: Buffer): CallFields {
   return {
     body,
     model: modelName(body, model),
+    endUser: endUserOf(body, scan.fields),
     streamed,
     outputTokensAsked: asked,
     choices,
@@ -74,6 +86,16 @@ function modelName(body: Buffer, span: ByteSpan): string {
   const value = parse(body, span);
   if (typeof value !== 'string' || value === '') throw invalid('model', 'must be a non-empty string');
   return value;
+}
+
+/** Empty texts and other types name nobody: the provider decides whether they are mistakes. */
+function endUserOf(body: Buffer, fields: ReadonlyMap<string, ByteSpan>): string | null {
+  for (const name of END_USERS) {
+    const span = fields.get(name);
+    const value = span === undefined ? null : parse(body, span);
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  return null;
 }
 
 function flag(span: ByteSpan | undefined, name: string, text: string): boolean {

@@ -4,14 +4,17 @@
  * The SDKs obey `retry-after-ms`, `retry-after` and `x-should-retry`.
  */
 import type { Refused } from '../../errors.ts';
-import type { Dimension, Limit } from '../../policy/limit.ts';
+import { capacityOf, type Dimension } from '../../policy/limit.ts';
 import type { LimitState } from '../../stores/limit-store.ts';
 import type { HeaderList, RefusalAnswer, RefusalContext } from '../dialect.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Codes that OpenAI's clients know under another name. */
-const WIRE_CODES: Readonly<Record<string, string>> = { quota_exceeded: 'insufficient_quota' };
+const WIRE_CODES: Readonly<Record<string, string>> = {
+  quota_exceeded: 'insufficient_quota',
+  budget_exceeded: 'insufficient_quota',
+};
 
 export function refuse(refused: Refused, context: RefusalContext): RefusalAnswer {
   const { row, detail } = refused;
@@ -26,10 +29,43 @@ export function refuse(refused: Refused, context: RefusalContext): RefusalAnswer
 
 /** The last frame of a stream that cannot go on. The SDKs raise an error on it; `[DONE]` never follows. */
 export function refuseInStream(refused: Refused, context: RefusalContext): Buffer {
+  if (refused.code === 'output_limit_reached') return cutShort(refused, context);
   return Buffer.from(`data: ${JSON.stringify({ error: errorOf(refused, context) })}\n\n`);
 }
 
-function errorOf(refused: Refused, context: RefusalContext): object {
+interface ErrorBody {
+  readonly message: string;
+  readonly type: string;
+  readonly param: string | null;
+  readonly code: string;
+  readonly headgate: object;
+}
+
+/**
+ * The end of a stream that a limit ends: what `max_tokens` does, as if the caller had asked for no more. Every choice finishes with
+ * `length`; what the limit was is said beside it.
+ */
+function cutShort(refused: Refused, context: RefusalContext): Buffer {
+  const { call, requestId, nowMs } = context;
+  const chat = call?.operation !== 'completion';
+  const choices = Array.from({ length: call?.choices ?? 1 }, (_, index) => ({
+    index,
+    ...(chat ? { delta: {} } : { text: '' }),
+    finish_reason: 'length',
+    logprobs: null,
+  }));
+  const chunk = {
+    id: requestId,
+    object: chat ? 'chat.completion.chunk' : 'text_completion',
+    created: Math.floor(nowMs / 1000),
+    model: call?.model.name ?? '',
+    choices,
+    headgate: errorOf(refused, context).headgate,
+  };
+  return Buffer.from(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`);
+}
+
+function errorOf(refused: Refused, context: RefusalContext): ErrorBody {
   const { row, detail } = refused;
   const binding = detail.binding;
   return {
@@ -96,11 +132,6 @@ function push(headers: HeaderList, unit: string, state: LimitState): void {
     `x-ratelimit-reset-${unit}`,
     goDuration(state.resetMs),
   );
-}
-
-/** The most that `remaining` can show. */
-function capacityOf({ amount, algorithm }: Limit): number {
-  return algorithm.kind === 'tokenBucket' ? algorithm.burst : amount;
 }
 
 /** A wait as OpenAI writes it, in Go's notation: `20ms`, `1s`, `6m0s`, `1h0m0s`. */

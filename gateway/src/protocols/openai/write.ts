@@ -24,7 +24,7 @@ export function asksForUsage(call: Call, target: Target): boolean {
 }
 
 function capOutput(call: Call, splices: Splice[]): void {
-  const most = call.model.maxOutputTokens;
+  const most = call.outputCap;
   if (most === null || call.operation === 'embedding') return;
   const { open, outputCaps, nullCap } = call.spans;
   if (call.outputTokensAsked === null) {

@@ -1,5 +1,7 @@
 /** Calls and targets for tests of the OpenAI dialect. */
 import type { Call, Operation, Target } from '../../../src/call.ts';
+import { measureBody } from '../../../src/policy/estimate.ts';
+import { sizeOf } from '../../../src/policy/size.ts';
 import { read } from '../../../src/protocols/openai/read.ts';
 
 interface CallSetting {
@@ -19,8 +21,12 @@ export function callOf(body: string | Buffer, setting: CallSetting = {}): Call {
     expectedOutputTokens: 100,
     maxOutputTokens: setting.maxOutputTokens ?? null,
     unpriced: 'allow' as const,
+    reserve: { output: 'cap' as const, step: 1024 },
+    degradeTo: null,
+    limits: [],
   };
-  return { ...fields, operation, model, inputTokens: 0, outputTokens: 0 };
+  const measure = measureBody(fields.body);
+  return { ...fields, operation, model, measure, ...sizeOf(fields, model, measure, 4000, operation !== 'embedding') };
 }
 
 export function targetOf(model: string, includeUsage = true): Target {
@@ -34,5 +40,5 @@ export function targetOf(model: string, includeUsage = true): Target {
     includeUsage,
   };
   const timeouts = { connect: 1, headers: 1, firstToken: 1, idle: 1, total: 1 };
-  return { id: `p1/${model}`, provider, model, prices: null, timeouts };
+  return { id: `p1/${model}`, provider, model, prices: null, timeouts, limits: [] };
 }

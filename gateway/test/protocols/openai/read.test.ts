@@ -25,7 +25,8 @@ test('the fields that decide are read, and the spans say where they stand in byt
   const text =
     '{ "messages":[{"role":"user","content":"Grüße, 世界 🌍"}],"model" : "m\\u00e9","stream":true, "max_tokens": 7,"stream_options":{"include_usage":true}}';
   const { body, spans, ...rest } = fieldsOf(text);
-  assert.deepEqual(rest, { model: 'mé', streamed: true, outputTokensAsked: 7, choices: 1, wantsUsage: true });
+  const asked = { streamed: true, outputTokensAsked: 7, choices: 1, wantsUsage: true };
+  assert.deepEqual(rest, { model: 'mé', endUser: null, ...asked });
   assert.equal(body.toString(), text);
   assert.equal(spans.open, 1);
   assert.equal(textAt(body, spans.model), '"m\\u00e9"');
@@ -34,6 +35,15 @@ test('the fields that decide are read, and the spans say where they stand in byt
     spans.outputCaps.map((span) => textAt(body, span)),
     ['7'],
   );
+});
+
+test('whom the call is for is what the caller says, the newer field before the older; an empty text names nobody', () => {
+  const endUserOf = (fields: object) => fieldsOf({ model: 'm', ...fields }).endUser;
+  assert.equal(endUserOf({ user: 'bob' }), 'bob');
+  assert.equal(endUserOf({ user: 'bob', safety_identifier: 'b-1' }), 'b-1');
+  assert.equal(endUserOf({ user: 'bob', safety_identifier: '' }), 'bob');
+  assert.equal(endUserOf({ user: 7 }), null);
+  assert.equal(endUserOf({ user: null }), null);
 });
 
 test('what is left out or null is not asked for', () => {

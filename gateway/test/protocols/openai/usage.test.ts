@@ -84,6 +84,21 @@ test('cached and cache-written input is part of prompt_tokens, under each name t
   assert.deepEqual(bucketsOf(usageOf({ ...counts, cached_tokens: 60 })), [40, 60, 0, 1, 0]);
 });
 
+test('audio tokens are told of the input and the output that they are part of, and change no bucket', () => {
+  const counts = { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 };
+  const details = {
+    prompt_tokens_details: { cached_tokens: 60, audio_tokens: 80 },
+    completion_tokens_details: { reasoning_tokens: 10, audio_tokens: 30 },
+  };
+  const usage = usageOf({ ...counts, ...details });
+  assert.deepEqual(bucketsOf(usage), [40, 60, 0, 40, 10]);
+  assert.deepEqual([usage?.audioInputTokens, usage?.audioOutputTokens], [80, 30]);
+  const silent = usageOf({ ...counts, completion_tokens_details: { audio_tokens: null } });
+  assert.deepEqual([silent?.audioInputTokens, silent?.audioOutputTokens], [0, 0]);
+  const absurd = usageOf({ ...counts, prompt_tokens_details: { audio_tokens: 101 } });
+  assert.equal(absurd?.audioInputTokens, 100);
+});
+
 test('no report makes a bucket negative', () => {
   const report = { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 };
   const absurd = {

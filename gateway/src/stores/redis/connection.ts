@@ -1,0 +1,114 @@
+/**
+ * A connection to a Redis in any topology. A command while there is no connection fails at once, a command without an answer fails
+ * after its time, none is ever sent twice by the driver; the connection is tried again at least every second.
+ */
+import { readFileSync } from 'node:fs';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { StoreUnavailable } from '../store-unavailable.ts';
+
+export type Connection = Redis | Cluster;
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+/** Where a Redis or Valkey is and how to get in. */
+export interface RedisAddress {
+  readonly mode: 'standalone' | 'sentinel' | 'cluster';
+  /** The server; or the Sentinels or some nodes of the Cluster, from which the others are learnt. Never empty. */
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  /** The name under which Sentinels know the master; null for the other modes. */
+  readonly master: string | null;
+  readonly db: number;
+  readonly username: string | null;
+  /** Secret. */
+  readonly password: string | null;
+  readonly tls: boolean;
+  /** The path of a PEM file with the authorities to trust over TLS; null for the system's. */
+  readonly ca: string | null;
+}
+
+const CONNECT_MS = 2000;
+/** A connection on which commands wait, and nothing arrives, for so long is given up. */
+const SILENT_MS = 5000;
+const MOST_RETRY_MS = 1000;
+
+/** Connects when asked to. `timeoutMs` is what a command may take. Throws when the file of authorities cannot be read. */
+export function connectionOf(address: RedisAddress, timeoutMs: number): Connection {
+  const options = optionsOf(address, timeoutMs);
+  const connection =
+    address.mode === 'cluster'
+      ? new Cluster([...address.hosts], {
+          redisOptions: options,
+          lazyConnect: true,
+          enableOfflineQueue: false,
+          clusterRetryStrategy: retryAfter,
+          slotsRefreshTimeout: CONNECT_MS,
+          maxRedirections: 5,
+          retryDelayOnFailover: 50,
+          retryDelayOnClusterDown: 50,
+          // Certificates are for names.
+          ...(address.tls && { dnsLookup: (address, done) => done(null, address) }),
+        })
+      : new Redis({ ...options, enableOfflineQueue: false, retryStrategy: retryAfter, ...placeOf(address) });
+  // Each command says so itself, and a connection without a listener would end the process.
+  connection.on('error', () => {});
+  return connection;
+}
+
+function optionsOf({ username, password, db, tls, ca }: RedisAddress, timeoutMs: number): Options {
+  return {
+    lazyConnect: true,
+    protocol: 2,
+    disableClientInfo: true,
+    db,
+    connectTimeout: CONNECT_MS,
+    commandTimeout: timeoutMs,
+    socketTimeout: SILENT_MS,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    // What was a master is a replica now: the next connection finds the new one.
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+    ...(username !== null && { username }),
+    ...(password !== null && { password }),
+    ...(tls && { tls: ca === null ? {} : { ca: readFileSync(ca) } }),
+  };
+}
+
+function placeOf({ mode, hosts, master, tls, ca }: RedisAddress): Options {
+  if (mode === 'standalone') return { ...hosts[0]! };
+  return {
+    sentinels: [...hosts],
+    name: master!,
+    sentinelRetryStrategy: retryAfter,
+    sentinelCommandTimeout: CONNECT_MS,
+    failoverDetector: true,
+    ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: ca === null ? {} : { ca: readFileSync(ca) } }),
+  };
+}
+
+function retryAfter(attempt: number): number {
+  return Math.min(50 * 2 ** Math.min(attempt, 10), MOST_RETRY_MS);
+}
+
+/** The cause as the log may have it: no address, no value, no credential. */
+export function unavailable(error: unknown): StoreUnavailable {
+  return new StoreUnavailable(causeOf(error instanceof Error ? error : new Error()));
+}
+
+const CAUSES: readonly (readonly [pattern: RegExp, cause: string])[] = [
+  [/^Command timed out/, 'no answer in time'],
+  [/ECONNREFUSED/, 'connection refused'],
+  [
+    /writeable|Connection is closed|ECONNRESET|EPIPE|Socket|isn't ready|connect|sentinels are unreachable|ended/i,
+    'not connected',
+  ],
+  [/^(NOAUTH|WRONGPASS)/, 'authentication failed'],
+  [/^NOPERM|The user executing the script/, 'a command is not permitted'],
+  [/unknown command|Unknown Redis command/i, 'a command is blocked'],
+  [/^READONLY|-READONLY/, 'the server is a read-only replica'],
+  [/^OOM|-OOM|command not allowed when used memory/, 'the server is out of memory'],
+];
+
+function causeOf({ message }: Error): string {
+  for (const [pattern, cause] of CAUSES) if (pattern.test(message)) return cause;
+  const code = /^-?([A-Z]{3,20})\b/.exec(message)?.[1];
+  return code === undefined ? 'an unexpected error' : `an error: ${code}`;
+}
