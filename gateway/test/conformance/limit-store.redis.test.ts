@@ -22,7 +22,7 @@ function suite(
   else limitStoreConformance(name, redisHarness(start, wrap), runs);
 }
 
-suite('redis', 40, () => alone({}));
+suite('redis', 25, () => alone({}));
 suite('R41 redis over TLS', 5, () => alone({ tls: true }), undefined, needsOpenssl.skip ? needsOpenssl : needsRedis);
 suite('R41 redis without EVALSHA', 5, () => alone({ config: ['user default on nopass ~* &* +@all -evalsha -script'] }));
 suite('R41 redis Sentinel', 5, async () => {
@@ -35,7 +35,7 @@ suite('R41 redis Cluster', 5, async () => {
 });
 suite(
   'R28 R41 redis Cluster, each limit in another shard',
-  15,
+  10,
   async () => {
     const cluster = await startCluster();
     return { ...cluster, masters: cluster.nodes };

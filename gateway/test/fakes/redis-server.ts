@@ -1,7 +1,7 @@
 /** Real Redis servers for tests, on free ports of this machine, in a temporary directory, gone when the test is. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -175,7 +175,7 @@ async function run(
     throw error;
   }
   return {
-    address: { ...PLAIN, hosts: [{ host: '127.0.0.1', port }], tls: ca !== null, ca },
+    address: { ...PLAIN, hosts: [{ host: '127.0.0.1', port }], tls: ca !== null, ca: ca && readFileSync(ca, 'utf8') },
     port,
     cli,
     async kill() {

@@ -5,9 +5,10 @@
  *  (1) A remembered refusal answers requests bound by the same limits, as they were defined then, that need at least as much of
  *      the limit that bound. Whoever needs less may pass, so the store is asked. Who needs more is told the same time, which is
  *      then the earliest possible one.
- *  (2) It answers no longer than nothing can come back: to the retry time where only time frees the limit (nothing of it was
- *      reserved, or it counts requests, which settle at what they took), and otherwise for SHORT_MS at most, and not after a
- *      request of this process has settled on that counter.
+ *  (2) It answers no longer than nothing can come back: to the retry time where only time frees the limit, since nothing of it was
+ *      reserved; otherwise for SHORT_MS at most, and not after a request of this process has settled on that counter. A limit on
+ *      requests gets nothing back from a settlement, but from a request that a later shard of a Cluster refused, or from the
+ *      part that another process held.
  *  (3) A reload makes every limit anew, so that what was refused under old limits is forgotten.
  */
 import { type Demand, neededOf } from '../../policy/demand.ts';
@@ -26,7 +27,7 @@ interface Denial {
   readonly needed: number;
   readonly at: number;
   readonly until: number;
-  /** Whether a request that settles may free the limit. */
+  /** Whether a request of this process that settles may free the limit. */
   readonly frees: boolean;
   readonly refusal: Refusal;
 }
@@ -67,9 +68,11 @@ export class Denials {
     if (decision.admitted || decision.unavailable) return;
     const { reserved, retryAfterMs } = decision.states[decision.binding]!;
     const { counter, limit } = limits[decision.binding]!;
+    // A store that shares it out remembers by itself, and has to see how hot it is.
+    if (limit.sharing === 'leased') return;
     const frees = reserved > 0 && limit.dimension !== 'requests';
-    const standsMs =
-      frees || retryAfterMs === Number.POSITIVE_INFINITY ? Math.min(retryAfterMs, SHORT_MS) : retryAfterMs;
+    const isShort = reserved > 0 || retryAfterMs === Number.POSITIVE_INFINITY;
+    const standsMs = isShort ? Math.min(retryAfterMs, SHORT_MS) : retryAfterMs;
     this.#sweep(now);
     const key = keyOf(counter, listOf(limits));
     const needed = neededOf(limit, demand);

@@ -22,6 +22,7 @@ import { type Answer, type Decision, LEASE_MS, type LimitState, type LimitStore 
 import type { MemoryOptions } from '../memory/index.ts';
 import { Over } from '../memory/over.ts';
 import { ROOM, roomyMap } from '../roomy-map.ts';
+import type { StoreUnavailable } from '../store-unavailable.ts';
 import { Denials } from './denials.ts';
 import { LocalLimits } from './local-limits.ts';
 import { Outbox } from './outbox.ts';
@@ -93,6 +94,11 @@ export class GuardedLimitStore implements LimitStore {
   /** Calls sent to the store, probes included. */
   get roundTrips(): number {
     return this.#trips.sent;
+  }
+
+  /** The store was away when it was opened: no request has to find that out. */
+  giveUpStore(error: StoreUnavailable): void {
+    this.#trips.giveUpStore(error);
   }
 
   reserve(id: string, limits: readonly BoundLimit[], demand: Demand): Answer<Decision> {

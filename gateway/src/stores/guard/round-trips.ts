@@ -81,6 +81,11 @@ export class RoundTrips {
     return this.#send(this.#breaker.ask(this.#clock.monotonic()), send, answered, failed);
   }
 
+  /** The store is known to be away before anybody has asked it. */
+  giveUpStore(error: unknown): void {
+    while (this.open) this.#failed(this.#breaker.ask(this.#clock.monotonic()), error);
+  }
+
   /** Lets nobody wait any longer: whatever has no answer has failed. No probe follows. */
   stop(): void {
     this.#stopped = true;

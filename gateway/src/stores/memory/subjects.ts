@@ -4,7 +4,7 @@
  * Invariants
  *  (1) A counter that reserves or restores under a limit's name follows the definition it was given last; what the old one
  *      counted is carried over.
- *  (2) Counters that count nothing are forgotten: every reserve looks at as many as it can add.
+ *  (2) Counters that count nothing are forgotten: reserves look at more than they add.
  */
 import type { Counter } from '../../policy/counter.ts';
 import { newCounter } from '../../policy/counters.ts';
@@ -16,14 +16,15 @@ interface Subject {
   counter: Counter;
 }
 
-/** How many subjects each reserve looks at, besides two for each one added. */
-const SWEPT_PER_RESERVE = 1;
+/** A reserve looks at two subjects for each one added; every so many of them look at one more. A look is a miss of the cache. */
+const RESERVES_PER_SWEEP = 4;
 
 export class Subjects {
   readonly #reservations: Reservations;
   readonly #byCounter = new Map<string, Subject>();
   #cursor = this.#byCounter.values();
   #toSweep = 0;
+  #reserves = 0;
 
   constructor(reservations: Reservations) {
     this.#reservations = reservations;
@@ -51,8 +52,9 @@ export class Subjects {
 
   /** Forgets a few counters that count nothing. */
   sweep(now: number): void {
-    let left = this.#toSweep + SWEPT_PER_RESERVE;
+    let left = this.#toSweep;
     this.#toSweep = 0;
+    if (++this.#reserves % RESERVES_PER_SWEEP === 0) left++;
     for (; left > 0; left--) {
       const next = this.#cursor.next();
       if (next.done) {

@@ -2,7 +2,6 @@
  * A connection to a Redis in any topology. A command while there is no connection fails at once, a command without an answer fails
  * after its time, none is ever sent twice by the driver; the connection is tried again at least every second.
  */
-import { readFileSync } from 'node:fs';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { StoreUnavailable } from '../store-unavailable.ts';
 
@@ -21,7 +20,7 @@ export interface RedisAddress {
   /** Secret. */
   readonly password: string | null;
   readonly tls: boolean;
-  /** The path of a PEM file with the authorities to trust over TLS; null for the system's. */
+  /** The authorities to trust over TLS, in PEM; null for the system's. */
   readonly ca: string | null;
 }
 
@@ -30,7 +29,7 @@ const CONNECT_MS = 2000;
 const SILENT_MS = 5000;
 const MOST_RETRY_MS = 1000;
 
-/** Connects when asked to. `timeoutMs` is what a command may take. Throws when the file of authorities cannot be read. */
+/** Connects when asked to. `timeoutMs` is what a command may take. */
 export function connectionOf(address: RedisAddress, timeoutMs: number): Connection {
   const options = optionsOf(address, timeoutMs);
   const connection =
@@ -50,7 +49,36 @@ export function connectionOf(address: RedisAddress, timeoutMs: number): Connecti
       : new Redis({ ...options, enableOfflineQueue: false, retryStrategy: retryAfter, ...placeOf(address) });
   // Each command says so itself, and a connection without a listener would end the process.
   connection.on('error', () => {});
+  // A Sentinel that tells of a new master while the driver asks another one for it makes the driver give up for good.
+  if (address.mode === 'sentinel') connection.on('end', connectAgain);
   return connection;
+}
+
+function connectAgain(this: Redis): void {
+  this.connect().catch(() => {});
+}
+
+/** Ends the connection for good. */
+export function disconnect(connection: Connection): void {
+  connection.off('end', connectAgain);
+  connection.disconnect();
+}
+
+/** Connects. Throws what the server said where it said anything: the driver itself only tells that the connection was closed. */
+export async function connect(connection: Connection): Promise<void> {
+  let first: Error | null = null;
+  const listen = (error: Error) => {
+    first ??= error;
+  };
+  const events = ['error', 'node error'];
+  for (const event of events) connection.on(event, listen);
+  try {
+    await connection.connect();
+  } catch (error) {
+    throw first ?? error;
+  } finally {
+    for (const event of events) connection.off(event, listen);
+  }
 }
 
 function optionsOf({ username, password, db, tls, ca }: RedisAddress, timeoutMs: number): Options {
@@ -68,7 +96,7 @@ function optionsOf({ username, password, db, tls, ca }: RedisAddress, timeoutMs:
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
     ...(username !== null && { username }),
     ...(password !== null && { password }),
-    ...(tls && { tls: ca === null ? {} : { ca: readFileSync(ca) } }),
+    ...(tls && { tls: ca === null ? {} : { ca } }),
   };
 }
 
@@ -80,7 +108,7 @@ function placeOf({ mode, hosts, master, tls, ca }: RedisAddress): Options {
     sentinelRetryStrategy: retryAfter,
     sentinelCommandTimeout: CONNECT_MS,
     failoverDetector: true,
-    ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: ca === null ? {} : { ca: readFileSync(ca) } }),
+    ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: ca === null ? {} : { ca } }),
   };
 }
 

@@ -18,6 +18,8 @@ export interface Share {
   readonly places: readonly number[];
   /** The counters, one for each limit; behind them those of later calendar periods. */
   names: string[];
+  /** The instant whose calendar periods the limits were first counted in. */
+  at: number;
 }
 
 export interface Holding {
@@ -75,7 +77,7 @@ export function sharesOf(limits: readonly BoundLimit[], inCluster: boolean, now:
 }
 
 function share(prefix: string, limits: readonly BoundLimit[], places: readonly number[], now: number): Share {
-  return { prefix, places, names: places.map((place) => counterOf(limits[place]!, now)) };
+  return { prefix, places, names: places.map((place) => counterOf(limits[place]!, now)), at: now };
 }
 
 function byPrecedence(one: string, other: string): number {

@@ -16,7 +16,7 @@ import { type Amounts, amountOf, type BoundLimit } from '../../policy/limit.ts';
 import { type Decision, LEASE_MS, type LimitState, type LockingStore, type Orphans } from '../limit-store.ts';
 import { Over } from '../memory/over.ts';
 import { StoreUnavailable } from '../store-unavailable.ts';
-import { type Connection, connectionOf, type RedisAddress, unavailable } from './connection.ts';
+import { type Connection, connect, connectionOf, type RedisAddress, unavailable } from './connection.ts';
 import { counterOf, definitionOf, encode } from './definition.ts';
 import {
   clockOf,
@@ -48,7 +48,7 @@ import {
   timeOf,
 } from './reply.ts';
 import { Scripts, script } from './scripts.ts';
-import { assertSuitable } from './suitable.ts';
+import { assertSuitable, turnedAway } from './suitable.ts';
 import { Sweeper } from './sweeper.ts';
 
 export interface RedisOptions {
@@ -101,7 +101,7 @@ export class RedisLimitStore implements LockingStore {
   /** The latest time this process has seen. */
   #latestMs = 0;
 
-  /** Connects to nothing yet. Throws when the file of authorities cannot be read. */
+  /** Connects to nothing yet. */
   constructor(address: RedisAddress, options: RedisOptions) {
     this.#options = options;
     this.#clock = options.clock;
@@ -126,14 +126,14 @@ export class RedisLimitStore implements LockingStore {
   /**
    * Connects, and begins to sweep.
    * @throws StoreUnavailable when it cannot be reached now; it is tried again until {@link close}, and may be used meanwhile.
-   * @throws RedisUnsuitable when it is too old, or forbids what the limits need: waiting does not help.
+   * @throws RedisUnsuitable when it is too old, forbids what the limits need, or lets nobody in: waiting does not help.
    */
   async open(): Promise<void> {
     this.#sweeper.start();
     try {
-      await this.#connection.connect();
+      await connect(this.#connection);
     } catch (error) {
-      throw unavailable(error);
+      throw turnedAway(error) ?? unavailable(error);
     }
     await assertSuitable(this.#connection, this.#sweeper);
   }
@@ -269,7 +269,7 @@ export class RedisLimitStore implements LockingStore {
 
   async close(): Promise<void> {
     await this.#sweeper.stop();
-    this.#connection.disconnect();
+    disconnect(this.#connection);
   }
 
   async #take(mode: 'reserve' | 'lock', id: string, limits: readonly BoundLimit[], asked: Asked): Promise<Decision> {
@@ -324,23 +324,25 @@ export class RedisLimitStore implements LockingStore {
     states: LimitState[],
     asked: Asked | null,
   ): Promise<void> {
-    const looking = { ...share, names: share.names.slice(0, share.places.length) };
-    fill(states, await this.#ask(mode, '', limits, looking, asked ?? NOTHING_ASKED), limits, share.places);
+    // A copy: what was taken stays under the names it was taken by.
+    fill(states, await this.#ask(mode, '', limits, { ...share }, asked ?? NOTHING_ASKED), limits, share.places);
   }
 
   /** One run of the reserve script; again when a period turned out to be another one. */
   async #ask(mode: Mode, id: string, limits: readonly BoundLimit[], share: Share, asked: Asked): Promise<Reply> {
     const { prefix, places } = share;
     for (let again = 0; again < MOST_STALE; again++) {
-      const now = this.#now();
-      const list = encodeAll(limits, places, asked, now);
+      const names = share.names.slice(0, places.length);
+      const list = encodeAll(limits, places, asked, share.at);
       const reply = await this.#scripts.run<Reply>(reserveScript, {
-        keys: keysOf(prefix, id, share.names),
-        args: [`[${this.#time()},${this.holdMs}${list}]`, id, kindsOf(share.names), mode, JSON.stringify(share.names)],
+        keys: keysOf(prefix, id, names),
+        args: [`[${this.#time()},${this.holdMs}${list}]`, id, kindsOf(names), mode, JSON.stringify(names)],
       });
       this.#learn(reply);
       if (statusOf(reply) !== STALE) return reply;
-      share.names = places.map((place) => counterOf(limits[place]!, this.#now()));
+      // The names and the periods that are sent are those of one instant, whatever other replies teach meanwhile.
+      share.at = this.#now();
+      share.names = places.map((place) => counterOf(limits[place]!, share.at));
     }
     throw new StoreUnavailable('the time of the server runs away');
   }

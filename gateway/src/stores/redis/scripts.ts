@@ -42,15 +42,19 @@ export class Scripts {
 
   /** The same with the error as it came. */
   async attempt(script: Script, call: Call): Promise<unknown> {
-    if (!this.#byText) {
+    let byText = this.#byText;
+    if (!byText) {
       try {
         return await this.#send('evalsha', script.digest, script.packed, call);
       } catch (error) {
-        if (isBlocked(error)) this.#byText = true;
-        else if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+        byText = isBlocked(error);
+        if (!byText && !(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       }
     }
-    return await this.#send('eval', script.source, script.packed, call);
+    const reply = await this.#send('eval', script.source, script.packed, call);
+    // Only now: a server that forbids both for a while is asked by digest afterwards.
+    if (byText) this.#byText = true;
+    return reply;
   }
 
   #send(command: 'eval' | 'evalsha', text: string, packed: boolean, { keys, args }: Call): Promise<unknown> {

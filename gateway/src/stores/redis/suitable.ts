@@ -13,6 +13,15 @@ export class RedisUnsuitable extends Error {
 
 const OLDEST = [6, 2] as const;
 
+/** Why the server does not let this gateway in, in words without any secret; null when `error` is something else. */
+export function turnedAway(error: unknown): RedisUnsuitable | null {
+  if (!(error instanceof Error) || !/^(NOAUTH|WRONGPASS)/.test(error.message)) return null;
+  return new RedisUnsuitable(
+    'the limit store does not let this gateway in: its user or password is wrong or missing ' +
+      '(write them in the URL, or the password as stores: { limits: { url, password } })',
+  );
+}
+
 /** Throws RedisUnsuitable, or StoreUnavailable when there is no answer. */
 export async function assertSuitable(connection: Connection, sweeper: Sweeper): Promise<void> {
   const version = await versionOf(connection);

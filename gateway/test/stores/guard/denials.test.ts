@@ -71,13 +71,26 @@ test('where a request in flight may give back, a refusal stands for 250 ms and n
   assert.ok((await at.guard.reserve('r4', PARALLEL, demand(1))).admitted);
 });
 
-test('requests that are in flight give back none of their number, so that their refusal stands to the end', async () => {
+test('requests that are in flight give back none of their number when they settle, so that their refusal stands for 250 ms', async () => {
   const at = scene();
   for (const id of ['a', 'b']) await at.guard.reserve(id, REQUESTS, demand(1));
   assert.equal(await costOf(at, 'r1', REQUESTS, 1), 1);
-  await at.guard.settle('a', amounts(1));
-  await at.pass(MINUTE - 1000);
+  for (const id of ['a', 'b']) await at.guard.settle(id, amounts(1));
   assert.equal(await costOf(at, 'r2', REQUESTS, 1), 0);
+  await at.pass(250);
+  assert.equal(await costOf(at, 'r3', REQUESTS, 1), 1);
+  await at.pass(MINUTE - 1000);
+  assert.equal(await costOf(at, 'r4', REQUESTS, 1), 0);
+});
+
+test('R28: a request that the store takes back, since a later shard refused it, keeps nobody out for more than 250 ms', async () => {
+  const at = scene();
+  const { memory } = at.remote;
+  for (const id of ['a', 'b']) memory.reserve(id, REQUESTS, demand(1));
+  assert.equal(await costOf(at, 'r1', REQUESTS, 1), 1);
+  memory.settle('b', amounts(0, 'requests'));
+  await at.pass(250);
+  assert.ok((await at.guard.reserve('r2', REQUESTS, demand(1))).admitted);
 });
 
 test('what can never pass is refused from memory for 250 ms', async () => {
