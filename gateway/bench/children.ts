@@ -80,8 +80,13 @@ export async function listening(child: ChildProcess, port: number, logFile: stri
     if (await accepts(port)) return;
     await after(50);
   }
+  throw new Error(`did not start: ${lastWords(logFile)}`);
+}
+
+/** The end of a log, in one line. */
+export function lastWords(logFile: string): string {
   const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-4).join(' | ');
-  throw new Error(`did not start: ${said === '' ? 'it said nothing' : said}`);
+  return said === '' ? 'it said nothing' : said;
 }
 
 /**

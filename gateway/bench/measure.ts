@@ -1,6 +1,4 @@
 /** Measures one subject in one scenario: a window with one connection for latency, a window under load for CPU. */
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Cores } from './children.ts';
 import { coreBusyMs, cpuBetween, readCpu } from './process-tree.ts';
@@ -46,18 +44,9 @@ export interface Measurement {
 
 export type LoadGenerator = (order: WindowOrder) => Promise<WindowResult>;
 
-/** A load generator that runs its windows in the child process; it rejects when that process ends. */
-export function loadGenerator(child: ChildProcess): LoadGenerator {
-  const ended = once(child, 'exit').then((): never => {
-    throw new Error('the load generator ended');
-  });
-  // It ends with the run, when nobody waits for it any more.
-  ended.catch(() => {});
-  return async (order) => {
-    child.send(order);
-    const [result] = (await Promise.race([once(child, 'message'), ended])) as [WindowResult];
-    return result;
-  };
+/** What comes out of one exchange: a request, or its events. */
+export function outOf({ per, shape }: Scenario): number {
+  return per === 'event' ? (shape.stream?.events ?? 1) : 1;
 }
 
 export function orderOf(scenario: Scenario, bench: Bench): Omit<WindowOrder, 'connections' | 'durationMs'> {
@@ -115,7 +104,7 @@ export async function measure(
   const usedUs = cpuBetween(before, readCpu(bench.pids));
   const elapsedMs = window.durationMs + AFTERMATH_MS;
   const foreignMs = cores === null ? null : coreBusyMs(cores.subject) - busyBefore - usedUs / 1000;
-  const out = window.completed * (scenario.per === 'event' ? (scenario.shape.stream?.events ?? 1) : 1);
+  const out = window.completed * outOf(scenario);
   return {
     ...named,
     cpuUs: bench.name === 'direct' || out === 0 ? null : usedUs / out,

@@ -23,7 +23,7 @@ export interface Provenance {
 }
 
 const root = new URL('../../', import.meta.url);
-const RIG = ['upstream.ts', 'traffic.ts', 'load.ts', 'window.ts', 'connection.ts', 'http-reader.ts'];
+const RIG = ['upstream.ts', 'traffic.ts', 'load.ts', 'window.ts', 'connection.ts', 'http-reader.ts', 'worker.ts'];
 
 function sha256(files: readonly URL[]): string {
   const hash = createHash('sha256');

@@ -22,7 +22,7 @@ const plain = (spread: Spread | null, digits: number): string =>
   spread === null ? NONE : spread.median.toFixed(digits);
 
 /** `1.52 (1.48-1.60)`: the median and the range it comes from. */
-const ranged = (spread: Spread | null, digits: number): string =>
+export const ranged = (spread: Spread | null, digits: number): string =>
   spread === null || spread.least === spread.most
     ? plain(spread, digits)
     : `${spread.median.toFixed(digits)} (${spread.least.toFixed(digits)}-${spread.most.toFixed(digits)})`;
@@ -33,7 +33,7 @@ const memory = (presence: Presence | undefined): string =>
     : `${presence.rssIdleMiB.toFixed(0)} > ${presence.rssAfterMiB.toFixed(0)}`;
 
 /** Text in columns: the first column to the left, the others to the right. */
-function aligned(lines: readonly (readonly string[])[]): string[] {
+export function aligned(lines: readonly (readonly string[])[]): string[] {
   const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
   return lines.map((line) =>
     line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join('  '),
@@ -59,8 +59,8 @@ function bytesColumn(row: Row, scenario: Scenario): string {
 }
 
 /** The tables, one for each scenario. */
-export function tables(scenarios: readonly Scenario[], rows: readonly Row[], subjects: readonly Presence[]): string {
-  const blocks = scenarios.map((scenario) => {
+export function tables(scenarios: readonly Scenario[], rows: readonly Row[], subjects: readonly Presence[]): string[] {
+  return scenarios.map((scenario) => {
     const mine = rows.filter((row) => row.scenario === scenario.name);
     if (mine.length === 0) return `${scenario.title}: no subject`;
     const lines = mine.map((row) => [
@@ -81,6 +81,7 @@ export function tables(scenarios: readonly Scenario[], rows: readonly Row[], sub
     for (const row of mine) {
       if (row.toOwn !== null)
         text.push(`  ${row.subject}: ${row.toOwn.median.toFixed(2)}x its own ${scenario.comparedWith}`);
+      if (row.toBase !== null) text.push(`  ${row.subject}: ${ranged(row.toBase, 2)}x ${scenario.base}`);
       if (row.reconnects > 0) text.push(`  ${row.subject}: closed the connection ${row.reconnects} times`);
       if (row.firstFailure !== null) {
         text.push(`  ${row.subject}: ${row.invalidRounds} rounds left out; first failure: ${row.firstFailure}`);
@@ -88,18 +89,23 @@ export function tables(scenarios: readonly Scenario[], rows: readonly Row[], sub
     }
     return text.join('\n');
   });
-  return blocks.join('\n\n');
+}
+
+/** As few digits as tell the values of promises apart. */
+function numberText(value: number): string {
+  if (value >= 1000) return value.toFixed(0);
+  return value.toFixed(value < 1 ? 3 : value === Number(value.toFixed(1)) ? 1 : 2);
 }
 
 export function promises(targets: readonly Target[]): string {
   const verdict = ({ reached }: Target) => (reached === null ? 'not measured' : reached ? 'reached' : 'NOT REACHED');
   const lines = targets.map((target) => [
     `  ${target.promise}`,
-    `at most ${target.atMost.toFixed(target.atMost < 1 ? 3 : 1)}`,
-    target.measured === null ? NONE : target.measured.toFixed(3),
+    `${target.bound} ${numberText(target.value)}`,
+    target.measured === null ? NONE : target.measured.toFixed(target.value < 1000 ? 3 : 0),
     verdict(target),
   ]);
-  return aligned([['Headgate with key, two limits, ledger, metrics and log on', '', 'here', ''], ...lines]).join('\n');
+  return aligned([['Headgate with key, limits, ledger, metrics and log on', '', 'here', ''], ...lines]).join('\n');
 }
 
 /** How the figures were taken, for the reader of the table. */
@@ -115,6 +121,6 @@ export function conditions(from: Provenance, rounds: number, quick: boolean, see
     `${pinned}; closed loop; ${rounds} rounds in random order (seed ${seed}); medians (least-most); ratios within a round`,
     'out/s is the rate that the closed loop reached on this rig, not a capacity',
     'added p50 and p99: over the upstream itself in the same round, to the last byte of JSON or the first event of a stream',
-    ...(quick ? ['QUICK: short windows and little warm-up: good for a look, not for a claim'] : []),
+    ...(quick ? ['QUICK: short windows and one round: good for a look, not for a claim'] : []),
   ].join('\n');
 }

@@ -7,16 +7,18 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Cores, freePort, launch, listening } from './children.ts';
-import { type Bench, type LoadGenerator, loadGenerator, type Measurement, measure, orderOf } from './measure.ts';
+import { type Bench, type LoadGenerator, type Measurement, measure, orderOf, outOf } from './measure.ts';
 import { residentMiB, treeOf } from './process-tree.ts';
 import type { Presence } from './report.ts';
 import type { Plan, SubjectName } from './scenarios.ts';
 import { shuffled } from './statistics.ts';
 import { floor } from './subjects/floor.ts';
-import { headgate } from './subjects/headgate.ts';
+import { headgate, headgateWithLimits } from './subjects/headgate.ts';
 import { nginx } from './subjects/nginx.ts';
 import { portkey } from './subjects/portkey.ts';
 import { ANY_KEY, type Started, type Subject } from './subjects/subject.ts';
+import type { WindowOrder, WindowResult } from './window.ts';
+import { worker } from './worker.ts';
 
 export interface Session {
   /** An empty folder for what the run writes; the caller removes it. */
@@ -77,9 +79,9 @@ async function startSubjects(session: Session, subjects: readonly Subject[], ups
   return { present, absent };
 }
 
-/** Compiles what is hot, slow subjects for longer, and uses up the limits that are to refuse. */
+/** Has what is hot compiled, slow subjects for longer, and uses up the limits that are to refuse. */
 async function warmUp(session: Session, plan: Plan, load: LoadGenerator, benches: readonly Bench[]): Promise<void> {
-  const { windowMs, exchanges, windowsMax } = plan.warmUp;
+  const { windowMs, out, windowsMax } = plan.warmUp;
   for (const bench of benches) {
     for (const scenario of plan.scenarios) {
       const { connections, durationMs } = scenario.load;
@@ -87,7 +89,8 @@ async function warmUp(session: Session, plan: Plan, load: LoadGenerator, benches
       if (isPaced || !scenario.subjects.some((name) => name === bench.name)) continue;
       let completed = 0;
       let failure: string | null = null;
-      for (let windows = 0; windows < windowsMax && completed < exchanges; windows++) {
+      const enough = out / outOf(scenario);
+      for (let windows = 0; windows < windowsMax && completed < enough; windows++) {
         const window = await load({ ...orderOf(scenario, bench), connections, durationMs: windowMs });
         completed += window.completed;
         failure ??= window.firstFailure;
@@ -129,11 +132,13 @@ export async function runSession(session: Session, plan: Plan, only: readonly Su
   const upstreamPort = await freePort();
   const [upstream, upstreamLog] = rig(session, 'upstream', [String(upstreamPort)], false);
   await listening(upstream, upstreamPort, upstreamLog);
-  const [loader] = rig(session, 'load', [], true);
-  const load = loadGenerator(loader);
+  const [loader, loaderLog] = rig(session, 'load', [], true);
+  const load = await worker<WindowOrder, WindowResult>(loader, loaderLog);
 
   const models = [...new Set(plan.scenarios.map((scenario) => scenario.shape.model))];
-  const all = [floor, nginx, portkey, headgate(models)].filter(({ name }) => only === null || only.includes(name));
+  const measured = new Set(plan.scenarios.flatMap((scenario) => scenario.subjects));
+  const subjects = [floor, nginx, portkey, headgate(models), headgateWithLimits(1), headgateWithLimits(12)];
+  const all = subjects.filter(({ name }) => measured.has(name) && (only === null || only.includes(name)));
   const { present, absent } = await startSubjects(session, all, upstreamPort);
   const direct: Bench = { name: 'direct', started: { port: upstreamPort, headers: () => ANY_KEY }, pids: [] };
   const benches = [direct, ...present.map(({ bench }) => bench)];
@@ -143,6 +148,6 @@ export async function runSession(session: Session, plan: Plan, only: readonly Su
   for (let round = 1; round <= plan.rounds; round++) {
     measurements.push(...(await runRound(session, plan, load, benches, round)));
   }
-  const subjects = present.map(({ bench, presence }) => ({ ...presence, rssAfterMiB: residentMiB(bench.pids) }));
-  return { measurements, subjects: [...subjects, ...absent] };
+  const took = present.map(({ bench, presence }) => ({ ...presence, rssAfterMiB: residentMiB(bench.pids) }));
+  return { measurements, subjects: [...took, ...absent] };
 }

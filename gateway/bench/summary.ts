@@ -13,6 +13,8 @@ export interface Row {
   readonly toPortkey: Spread | null;
   /** For a refusal: the ratio to the subject's own answers in the scenario it is compared with. */
   readonly toOwn: Spread | null;
+  /** The ratio to the scenario's `base`. */
+  readonly toBase: Spread | null;
   /** Milliseconds more than directly to the upstream in the same round. */
   readonly addedP50Ms: Spread | null;
   readonly addedP99Ms: Spread | null;
@@ -76,6 +78,7 @@ export function summarize(scenarios: readonly Scenario[], measurements: readonly
           toFloor: ratioTo('floor'),
           toPortkey: ratioTo('portkey'),
           toOwn: scenario.comparedWith === scenario.name ? null : ratioTo(subject),
+          toBase: scenario.base === undefined || scenario.base === subject ? null : ratioTo(scenario.base),
           addedP50Ms: added('p50Ms'),
           addedP99Ms: added('p99Ms'),
           perSecond: spreadOf(used.map((one) => one.perSecond)),

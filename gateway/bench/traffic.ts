@@ -7,6 +7,9 @@
  */
 import { seeded } from './statistics.ts';
 
+/** The model that answers at once. */
+export const JSON_MODEL = 'json';
+
 export interface Shape {
   readonly model: string;
   /** Bytes of prompt text, roughly. */

@@ -71,7 +71,7 @@ test('a window with a failure is counted and left out of every figure', () => {
   assert.equal(row?.toFloor?.least, 1.5);
   assert.equal(row?.invalidRounds, 1);
   assert.equal(row?.failures, 7);
-  assert.match(tables(scenarios, [row!], []), /7 WRONG/);
+  assert.match(tables(scenarios, [row!], []).join(''), /7 WRONG/);
 });
 
 test('a failed window of the floor gives no ratio instead of a flattering one', () => {
@@ -86,11 +86,25 @@ test('a failed window of the floor gives no ratio instead of a flattering one', 
 test('a promise is reached, not reached, or not measured, and is never guessed', () => {
   const targets = judge(summarize(scenarios, ROUNDS), 120);
   const verdicts = targets.map(({ reached }) => reached);
-  assert.deepEqual(verdicts, [null, null, true, true, null, null, true, false]);
+  assert.deepEqual(verdicts, [null, null, true, true, null, null, true, false, null]);
   const text = promises(targets);
   assert.match(text, /times the floor's +at most 1.8 +1.500 +reached/);
   assert.match(text, /idle, MiB +at most 110.0 +120.000 +NOT REACHED/);
   assert.match(text, /SSE fast.* - +not measured/);
+});
+
+test('twelve limits are compared with one in the same round', () => {
+  const row = rowOf(
+    [
+      measurement(1, 'journey-limits', 'headgate-1-limit', 50, 1),
+      measurement(1, 'journey-limits', 'headgate-12-limits', 60, 1),
+    ],
+    'journey-limits',
+    'headgate-12-limits',
+  );
+  assert.equal(row?.toBase?.median, 1.2);
+  assert.match(promises(judge([row!], null)), /under 12 limits.* at most 1.15 +1.200 +NOT REACHED/);
+  assert.match(tables(scenarios, [row!], []).join(''), /headgate-12-limits: 1.20x headgate-1-limit/);
 });
 
 test('every scenario is compared with one that is in the plan', () => {
