@@ -12,13 +12,12 @@ import { discard } from './listen/body.ts';
 import type { Delivery } from './listen/delivery.ts';
 import type { Exchange } from './listen/exchange.ts';
 import { meter, round } from './meter/meter.ts';
-import type { Learnt } from './policy/learnt.ts';
 import { dollars } from './policy/money.ts';
 import type { Dialect, HeaderList, RefusalContext } from './protocols/dialect.ts';
 import { openai } from './protocols/openai/wire.ts';
 import { costOfAll, recordOf } from './settle/settle.ts';
-import type { LimitState, LimitStore } from './stores/limit-store.ts';
-import { type TargetHolds, targetHolds } from './target-holds.ts';
+import type { LimitState } from './stores/limit-store.ts';
+import { type HoldSetting, type TargetHolds, targetHolds } from './target-holds.ts';
 import { returnedHeaders } from './upstream/headers.ts';
 import type { Answer, Attempt } from './upstream/one-attempt.ts';
 
@@ -54,11 +53,13 @@ export class Journey {
   }
 
   /** The limits let the call run. */
-  admitted(ticket: Ticket, limits: LimitStore, learnt: Learnt): void {
+  admitted(ticket: Ticket, setting: HoldSetting): void {
     this.ticket = ticket;
     this.call = ticket.call;
-    this.#exchange.held.push(ticket.id);
-    this.holds = targetHolds(this.#exchange, ticket, limits, learnt);
+    const { held } = this.#exchange;
+    // One that had to wait for its turn has held it since.
+    if (held.at(-1) !== ticket.id) held.push(ticket.id);
+    this.holds = targetHolds(this.#exchange, ticket, setting);
   }
 
   /** An answer starts to go to the caller; an error is no content. `at`: monotonic milliseconds. */

@@ -56,6 +56,8 @@ export interface RunningGateway {
   readonly ledger: Ledger;
   /** Requests that are running now. */
   readonly running: number;
+  /** How many of them are in line for a limit. */
+  readonly waiting: number;
   /** Request-body bytes held now. */
   readonly bodyBytes: number;
   /** Reads the file anew; an invalid one changes nothing. */
@@ -178,6 +180,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     ledger,
     get running() {
       return data.running.length;
+    },
+    get waiting() {
+      return gateway.lines.waiting;
     },
     get bodyBytes() {
       return gateway.bodies.held;

@@ -73,9 +73,7 @@ async function openRemote(
       await guard.close();
       throw error;
     }
-    log.event('warn', 'the limit store does not answer; until it does, limits do what their onStoreError says', {
-      err: error,
-    });
+    guard.giveUpStore(error);
   }
   return {
     limits: guard,

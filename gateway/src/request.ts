@@ -24,6 +24,7 @@ import type { Exchange } from './listen/exchange.ts';
 import { extended } from './meter/extended.ts';
 import type { EndUsers } from './policy/end-users.ts';
 import type { Learnt } from './policy/learnt.ts';
+import { NOTHING } from './policy/limit.ts';
 import { listModels } from './read/models.ts';
 import { read } from './read/read.ts';
 import { degraded } from './route/degrade.ts';
@@ -80,7 +81,7 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
       { id: exchange.id, call: asked, caller, plan: routed, presence: exchange, instead },
       gateway,
     );
-    journey.admitted(ticket, limits, learnt);
+    journey.admitted(ticket, gateway);
     const { call, plan } = ticket;
     if (call.streamed) delivery.keepAlive(() => journey.headers());
     const { attempts, holds } = journey;
@@ -93,8 +94,11 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     journey.refusal =
       answer.kind === 'whole'
         ? await delivery.whole(answer.status, headers, answer.body)
-        : await delivery.stream(answer.status, headers, extended(from, ticket, limits), (why) =>
-            journey.lastFrame(why, clock.now()),
+        : await delivery.stream(
+            answer.status,
+            headers,
+            extended(from, { ...ticket, held: exchange.held }, limits),
+            (why) => journey.lastFrame(why, clock.now()),
           );
   } catch (thrown) {
     const refused = refusalOf(thrown);
@@ -110,5 +114,7 @@ export async function serve(exchange: Exchange, gateway: Gateway): Promise<void>
     gateway.record(record, journey);
     if (settled !== null) await settled;
     if (journey.holds !== null) await journey.holds.settle(record.attempts);
+    // What a stream reserved aside is in what was settled.
+    for (const id of exchange.held) if (id !== journey.ticket?.id) await limits.settle(id, NOTHING);
   }
 }

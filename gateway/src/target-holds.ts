@@ -3,74 +3,94 @@
  * before a target is asked, given back as soon as that attempt is over.
  *
  * Invariants
- *  (1) An attempt at a target with limits holds them under `<request id>:<number>`, and settles them exactly once.
+ *  (1) An attempt at a target with limits holds them under a name of its own, and settles them exactly once. A name that was
+ *      refused is not used again.
  */
 import { demandFor } from './admit/demand.ts';
+import { waitOf } from './admit/refusal.ts';
+import { type Presence, Waiter } from './admit/waiting.ts';
 import type { AttemptRecord, Call, Target } from './call.ts';
+import type { Clock } from './clock.ts';
 import { Refused } from './errors.ts';
 import { meter } from './meter/meter.ts';
 import type { Learnt } from './policy/learnt.ts';
+import { type Amounts, NOTHING } from './policy/limit.ts';
 import { amountsOf } from './policy/usage.ts';
 import type { LimitStore } from './stores/limit-store.ts';
 import type { Attempt } from './upstream/one-attempt.ts';
 
-/** Who holds: a request, with the ids of all it holds, to be renewed while it runs. */
-export interface Holder {
+/** Who holds: a request. */
+export interface Holder extends Presence {
   readonly id: string;
-  readonly held: string[];
+}
+
+export interface HoldSetting {
+  readonly limits: LimitStore;
+  readonly learnt: Learnt;
+  readonly clock: Clock;
 }
 
 export class TargetHolds {
-  readonly #id: string;
+  readonly #holder: Holder;
   readonly #call: Call;
-  readonly #limits: LimitStore;
-  readonly #learnt: Learnt;
-  /** The reservations of the request: those of its attempts come and go. */
-  readonly #held: string[];
+  readonly #setting: HoldSetting;
+  #asked = 0;
+  /** What each attempt that still holds something holds it under, by its number. */
+  readonly #names: (string | undefined)[] = [];
 
-  constructor({ id, held }: Holder, call: Call, limits: LimitStore, learnt: Learnt) {
-    this.#id = id;
-    this.#held = held;
+  constructor(holder: Holder, call: Call, setting: HoldSetting) {
+    this.#holder = holder;
     this.#call = call;
-    this.#limits = limits;
-    this.#learnt = learnt;
+    this.#setting = setting;
   }
 
-  /** Takes of the target's limits what attempt `number` may use; answers why it may not be made, or null. */
+  /**
+   * Takes of the target's limits what attempt `number` may use, and waits for its turn where they shape; answers why the attempt
+   * may not be made, or null.
+   * @throws Refused why the request was interrupted while it waited; then nothing is held.
+   */
   async enter(target: Target, number: number): Promise<Refused | null> {
-    const demand = demandFor(this.#call, [target], this.#learnt);
-    const decision = await this.#limits.reserve(this.#name(number), target.limits, demand);
-    if (decision.admitted) {
-      this.#held.push(this.#name(number));
-      return null;
+    const { limits, learnt, clock } = this.#setting;
+    const name = `${this.#holder.id}:${++this.#asked}`;
+    const decision = await limits.reserve(name, target.limits, demandFor(this.#call, [target], learnt, target.limits));
+    if (!decision.admitted) {
+      const binding = decision.states[decision.binding]!;
+      const retryAfterMs = waitOf(binding);
+      const finite = Number.isFinite(retryAfterMs);
+      return new Refused('targets_at_limit', { limit: binding.bound.limit.id, ...(finite && { retryAfterMs }) });
     }
-    const { bound, retryAfterMs } = decision.states[decision.binding]!;
-    const finite = Number.isFinite(retryAfterMs);
-    return new Refused('targets_at_limit', { limit: bound.limit.id, ...(finite && { retryAfterMs }) });
+    this.#holder.held.push(name);
+    this.#names[number] = name;
+    if (decision.delayMs > 0) {
+      try {
+        await new Waiter(clock, this.#holder).sleep(decision.delayMs);
+      } catch (interrupted) {
+        await this.#settle(number, NOTHING);
+        throw interrupted;
+      }
+    }
+    return null;
   }
 
   /** Attempt `number` is over and another may follow. */
   async leave(attempt: Attempt, number: number): Promise<void> {
-    if (this.#holds(number)) await this.#settle(meter(number, attempt, this.#call));
+    const { usage, cost } = meter(number, attempt, this.#call);
+    await this.#settle(number, amountsOf(usage, cost));
   }
 
   /** The call is over. */
   async settle(records: readonly AttemptRecord[]): Promise<void> {
-    for (const record of records) if (this.#holds(record.number)) await this.#settle(record);
+    for (const { number, usage, cost } of records) await this.#settle(number, amountsOf(usage, cost));
   }
 
-  async #settle({ number, usage, cost }: AttemptRecord): Promise<void> {
-    const name = this.#name(number);
-    this.#held.splice(this.#held.indexOf(name), 1);
-    await this.#limits.settle(name, amountsOf(usage, cost));
-  }
-
-  #holds(number: number): boolean {
-    return this.#held.includes(this.#name(number));
-  }
-
-  #name(number: number): string {
-    return `${this.#id}:${number}`;
+  /** Gives back what attempt `number` holds, if it holds anything. */
+  async #settle(number: number, actual: Amounts): Promise<void> {
+    const name = this.#names[number];
+    if (name === undefined) return;
+    this.#names[number] = undefined;
+    const { held } = this.#holder;
+    held.splice(held.indexOf(name), 1);
+    await this.#setting.limits.settle(name, actual);
   }
 }
 
@@ -78,8 +98,7 @@ export class TargetHolds {
 export function targetHolds(
   holder: Holder,
   { call, plan }: { readonly call: Call; readonly plan: readonly Target[] },
-  limits: LimitStore,
-  learnt: Learnt,
+  setting: HoldSetting,
 ): TargetHolds | null {
-  return plan.some((target) => target.limits.length > 0) ? new TargetHolds(holder, call, limits, learnt) : null;
+  return plan.some((target) => target.limits.length > 0) ? new TargetHolds(holder, call, setting) : null;
 }

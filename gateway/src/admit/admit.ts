@@ -5,7 +5,7 @@
 import type { Call, Caller, Target } from '../call.ts';
 import type { Clock } from '../clock.ts';
 import type { Demand } from '../policy/demand.ts';
-import { consequenceOf, stoodDownFrom } from '../policy/exceed.ts';
+import { consequenceOf, refusingOf, stoodDownFrom } from '../policy/exceed.ts';
 import type { Learnt } from '../policy/learnt.ts';
 import type { BoundLimit } from '../policy/limit.ts';
 import type { LimitStore, Refusal } from '../stores/limit-store.ts';
@@ -63,12 +63,12 @@ async function ask(
   admitting: Admitting,
   setting: AdmitSetting,
 ): Promise<Ticket> {
-  const demand = demandFor(call, plan, setting.learnt);
+  const demand = demandFor(call, plan, setting.learnt, limits);
   const degradedFrom = heldBy === null ? null : admitting.call.model.name;
   const id = degradedFrom === null ? admitting.id : `${admitting.id}~degraded`;
   const asking: Asking = { id, call, plan, demand, limits, degradedFrom, heldBy, admitting, setting };
   const waitedFor = setting.lines.among(limits);
-  if (waitedFor !== null) return inLine(asking, waitedFor, null);
+  if (waitedFor !== null) return wait(asking, waitedFor, null);
   const answer = setting.limits.reserve(id, limits, demand);
   // A store in this process answers at once; waiting for it would cost a turn of the loop for nothing.
   const decision = answer instanceof Promise ? await answer : answer;
@@ -76,8 +76,13 @@ async function ask(
   return decision.delayMs === 0 ? ticketFor(asking, decision, 0) : inTurn(asking, decision, setting.clock.monotonic());
 }
 
-/** What becomes of a call that is over its limits. */
-function exceeded(asking: Asking, refusal: Refusal): Promise<Ticket> {
+async function wait(asking: Asking, counter: string, refusal: Refusal | null): Promise<Ticket> {
+  const waited = await inLine(asking, counter, refusal);
+  return 'refusal' in waited ? exceeded(asking, waited.refusal, waited.queueMs) : waited;
+}
+
+/** What becomes of a call that is over its limits. `queueMs`: how long it has waited already; then it does not wait again. */
+function exceeded(asking: Asking, refusal: Refusal, queueMs: number | null = null): Promise<Ticket> {
   const consequence = refusal.unavailable === true ? 'reject' : consequenceOf(refusal.states);
   if (consequence === 'degrade' && asking.degradedFrom === null) {
     const { admitting, setting } = asking;
@@ -88,8 +93,11 @@ function exceeded(asking: Asking, refusal: Refusal): Promise<Ticket> {
       return ask(instead, limits, refusal, admitting, setting);
     }
   }
-  if (consequence === 'queue') return inLine(asking, refusal.states[refusal.binding]!.bound.counter, refusal);
-  throw refusalFor(asking, refusal);
+  if (consequence === 'queue' && queueMs === null) {
+    return wait(asking, refusal.states[refusal.binding]!.bound.counter, refusal);
+  }
+  const binding = refusal.unavailable === true ? refusal.binding : refusingOf(refusal.states, refusal.binding);
+  throw refusalFor(asking, { ...refusal, binding }, queueMs ?? 0);
 }
 
 function standDown(bound: BoundLimit): BoundLimit {

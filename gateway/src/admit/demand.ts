@@ -2,15 +2,15 @@
 import type { Call, Target } from '../call.ts';
 import type { Demand } from '../policy/demand.ts';
 import type { Learnt } from '../policy/learnt.ts';
-import type { Amounts } from '../policy/limit.ts';
+import { type Amounts, type BoundLimit, endsOutput } from '../policy/limit.ts';
 import { worstCost } from '../policy/money.ts';
 
 /** An estimate of the input is believed to be at most twice the truth. */
 const INPUT_CERTAIN_DIVISOR = 2;
 
-/** `plan`: the targets that may serve it; the dearest of them is reserved for. */
-export function demandFor(call: Call, plan: readonly Target[], learnt: Learnt): Demand {
-  const wanted = outputWanted(call, learnt);
+/** `plan`: the targets that may serve it, of which the dearest is reserved for; `limits`: what it is asked of. */
+export function demandFor(call: Call, plan: readonly Target[], learnt: Learnt, limits: readonly BoundLimit[]): Demand {
+  const wanted = outputWanted(call, learnt, limits);
   // A cap that is stated and reserved has to fit; output that nobody can foresee has to begin.
   const exact = call.outputCapped && wanted === call.outputTokens;
   const needed = exact ? wanted : Math.min(wanted, call.choices);
@@ -23,9 +23,10 @@ export function demandFor(call: Call, plan: readonly Target[], learnt: Learnt): 
   };
 }
 
-function outputWanted(call: Call, learnt: Learnt): number {
+function outputWanted(call: Call, learnt: Learnt, limits: readonly BoundLimit[]): number {
   const { output } = call.model.reserve;
-  if (output === 'cap') return call.outputTokens;
+  // An answer in one piece cannot be extended nor ended as it flows, so a hard limit reserves all of it.
+  if (output === 'cap' || (!call.streamed && limits.some(({ limit }) => endsOutput(limit)))) return call.outputTokens;
   const each = output === 'p95' ? learnt.of(call.model.name).p95 : output;
   return each === null ? call.outputTokens : Math.min(call.outputTokens, each * call.choices);
 }

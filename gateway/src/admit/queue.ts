@@ -1,20 +1,25 @@
 /** Calls that are held back: by a limit that lets them wait (`onExceed: queue`), or for their turn in a leaky bucket. */
 import { consequenceOf, patienceOf } from '../policy/exceed.ts';
+import { NOTHING } from '../policy/limit.ts';
 import type { Admission, Refusal } from '../stores/limit-store.ts';
 import type { Asking } from './admit.ts';
-import { refusalFor } from './refusal.ts';
 import { type Ticket, ticketFor } from './ticket.ts';
 import { Waiter } from './waiting.ts';
 
 /** How soon to ask again for what another process may give back, in milliseconds. */
 const ASK_AGAIN_MS = 100;
-const NOTHING = { requests: 0, inputTokens: 0, outputTokens: 0, cost: 0, parts: null };
+
+/** A call that waited and was not let through. */
+export interface Waited {
+  readonly refusal: Refusal;
+  readonly queueMs: number;
+}
 
 /**
  * Waits in the line of `counter` until the limits let the call pass, or no longer. `refusal`: what the store said; null when it
  * was not asked, since others wait already.
  */
-export async function inLine(asking: Asking, counter: string, refusal: Refusal | null): Promise<Ticket> {
+export async function inLine(asking: Asking, counter: string, refusal: Refusal | null): Promise<Ticket | Waited> {
   const { limits, demand, admitting, setting } = asking;
   const { lines, clock } = setting;
   const since = clock.monotonic();
@@ -33,7 +38,7 @@ export async function inLine(asking: Asking, counter: string, refusal: Refusal |
       const decision = await setting.limits.reserve(id, limits, demand);
       if (decision.admitted) return await inTurn({ ...asking, id, heldBy: asking.heldBy ?? latest }, decision, since);
       if (last || decision.unavailable === true || consequenceOf(decision.states) !== 'queue') {
-        throw refusalFor(asking, decision, clock.monotonic() - since);
+        return { refusal: decision, queueMs: clock.monotonic() - since };
       }
       latest = decision;
     }
@@ -45,9 +50,11 @@ export async function inLine(asking: Asking, counter: string, refusal: Refusal |
 /** Waits for the turn that a leaky bucket gives, if one does. A call that is interrupted meanwhile gives back all it took. */
 export async function inTurn(asking: Asking, admission: Admission, since: number): Promise<Ticket> {
   const { clock, limits } = asking.setting;
+  const { presence } = asking.admitting;
   if (admission.delayMs > 0) {
+    presence.held.push(asking.id);
     try {
-      await new Waiter(clock, asking.admitting.presence).sleep(admission.delayMs);
+      await new Waiter(clock, presence).sleep(admission.delayMs);
     } catch (interrupted) {
       await limits.settle(asking.id, NOTHING);
       throw interrupted;

@@ -32,7 +32,7 @@ export function refusalFor({ call, demand, admitting, setting }: Asking, refusal
   const { bound } = state;
   const requested = neededOf(bound.limit, demand);
   const code = codeFor(state);
-  const waitMs = code === 'concurrency_exceeded' ? SLOT_RETRY_MS : state.retryAfterMs;
+  const waitMs = waitOf(state);
   const until = setting.clock.now() + waitMs;
   const words = { code, bound, call, tier: admitting.caller.tier, requested, waitMs, until };
   return new Refused(code, {
@@ -43,6 +43,12 @@ export function refusalFor({ call, demand, admitting, setting }: Asking, refusal
     queueMs,
     ...(Number.isFinite(waitMs) && { retryAfterMs: waitMs }),
   });
+}
+
+/** The wait that a limit in this state asks for, in milliseconds; Infinity when waiting is of no use. */
+export function waitOf({ retryAfterMs, bound }: Pick<LimitState, 'retryAfterMs' | 'bound'>): number {
+  const isPlace = bound.limit.algorithm.kind === 'concurrency' && Number.isFinite(retryAfterMs);
+  return isPlace ? SLOT_RETRY_MS : retryAfterMs;
 }
 
 /** The code of a refusal by a limit in this state. */

@@ -1,7 +1,7 @@
 /** What a call holds of the limits while it runs. */
 import type { Call, Target } from '../call.ts';
-import { coveredOutput } from '../policy/demand.ts';
-import type { Limit } from '../policy/limit.ts';
+import { coveredOutput, type Demand } from '../policy/demand.ts';
+import { bindsOutput, endsOutput, type Limit } from '../policy/limit.ts';
 import type { Admission, LimitState, Refusal } from '../stores/limit-store.ts';
 import type { Asking } from './admit.ts';
 
@@ -26,33 +26,29 @@ export interface Ticket {
 export function ticketFor(asking: Asking, { states }: Admission, queueMs: number): Ticket {
   const { id, plan, degradedFrom, heldBy } = asking;
   const coveredTokens = coverage(asking, states);
-  const call = clamped(asking, states, coveredTokens);
+  const call = clamped(asking, states);
   return { id, call, plan, states, coveredTokens, queueMs, degradedFrom, heldBy };
 }
 
-/** Whether output counts against the limit, and may be stopped by it. */
-function bindsOutput({ onExceed, dimension }: Limit): boolean {
-  return (
-    onExceed !== 'report' && dimension !== 'requests' && dimension !== 'concurrency' && dimension !== 'inputTokens'
-  );
-}
-
 /** The output tokens for which every limit has room reserved. */
-function coverage({ call, demand }: Asking, states: readonly LimitState[]): number {
+function coverage(asking: Asking, states: readonly LimitState[]): number {
+  const { call, demand } = asking;
   if (call.outputCapped && demand.wanted.outputTokens >= call.outputTokens) return Number.POSITIVE_INFINITY;
-  let covered = Number.POSITIVE_INFINITY;
-  for (const { bound, taken } of states) {
-    if (bindsOutput(bound.limit)) covered = Math.min(covered, coveredOutput(bound.limit, demand, taken));
-  }
-  return covered;
+  return leastCovered(demand, states, bindsOutput);
 }
 
 /** An answer in one piece cannot be extended as it flows: where a hard limit had less room than wanted, it is capped to the room. */
-function clamped({ call, demand }: Asking, states: readonly LimitState[], covered: number): Call {
-  if (call.streamed || call.outputCapped || covered >= demand.wanted.outputTokens) return call;
-  const hard = states.some(
-    ({ bound: { limit }, taken }) =>
-      limit.overrun === 'hard' && bindsOutput(limit) && coveredOutput(limit, demand, taken) === covered,
-  );
-  return hard ? { ...call, outputCap: Math.max(1, Math.floor(covered / call.choices)) } : call;
+function clamped({ call, demand }: Asking, states: readonly LimitState[]): Call {
+  if (call.streamed || call.outputCapped) return call;
+  const room = leastCovered(demand, states, endsOutput);
+  if (room >= demand.wanted.outputTokens) return call;
+  return { ...call, outputCap: Math.max(1, Math.floor(room / call.choices)) };
+}
+
+function leastCovered(demand: Demand, states: readonly LimitState[], counts: (limit: Limit) => boolean): number {
+  let covered = Number.POSITIVE_INFINITY;
+  for (const { bound, taken } of states) {
+    if (counts(bound.limit)) covered = Math.min(covered, coveredOutput(bound.limit, demand, taken));
+  }
+  return covered;
 }

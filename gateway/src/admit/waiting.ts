@@ -2,7 +2,8 @@
  * Where calls wait that a limit holds up for a moment (`onExceed: queue`), one line for each counter.
  *
  * Invariants
- *  (1) Only the head of a line asks the store; who comes later does not overtake. The next one asks as soon as the head is gone.
+ *  (1) While it waits, only the head of a line asks the store; the next one asks as soon as the head is gone. Who finds the line full, or
+ *      has waited long enough, asks once more and is refused then, or let in if there is room.
  *  (2) At most WAITING_MAX wait in one line, each no longer than its limits allow.
  *  (3) Whoever is admitted, gives up or is interrupted leaves the line and its timer at once.
  */
@@ -15,6 +16,8 @@ const WAITING_MAX = 256;
 
 /** The caller's side, as far as waiting cares. */
 export interface Presence {
+  /** The reservations that are renewed for it. */
+  readonly held: string[];
   readonly interrupted: Refused | null;
   work: { interrupt(reason: Refused): void } | null;
 }

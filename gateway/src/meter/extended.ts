@@ -4,16 +4,18 @@
  * Invariants
  *  (1) One extension is asked for at a time: when four fifths of what is covered have been delivered; where less than a step is
  *      left, for the rest; and where nothing is, once more when all that is covered has been delivered.
- *  (2) Under a hard limit no piece is read from the provider beyond the one that reaches what is covered: until the answer comes
+ *  (2) What a soft limit lacks is debt, and hides nothing that a hard one lacks: from then on the hard ones alone are reserved, aside.
+ *  (3) Under a hard limit no piece is read from the provider beyond the one that reaches what is covered: until the answer comes
  *      the provider is not read, and when the answer is no, it is stopped. Under soft limits the stream goes on into debt.
- *  (3) The caller's reading and the limits each hold the provider back on their own account.
+ *  (4) The caller's reading and the limits each hold the provider back on their own account.
  */
 import type { Call, Target } from '../call.ts';
 import { Refused } from '../errors.ts';
-import { type Amounts, amountOf } from '../policy/limit.ts';
+import { exactly } from '../policy/demand.ts';
+import { type Amounts, amountOf, type BoundLimit, endsOutput } from '../policy/limit.ts';
 import { worstCost } from '../policy/money.ts';
 import type { StreamReading } from '../protocols/dialect.ts';
-import type { Decision, LimitState, LimitStore, Refusal } from '../stores/limit-store.ts';
+import type { Answer, Decision, LimitState, LimitStore, Refusal } from '../stores/limit-store.ts';
 
 interface Sink {
   data(bytes: Buffer): void;
@@ -38,6 +40,8 @@ export interface Coverage {
   readonly coveredTokens: number;
   /** The limits that were reserved. */
   readonly states: readonly LimitState[];
+  /** The reservations of the request: those aside are added to it, to be given back when what was really used is settled. */
+  readonly held: string[];
 }
 
 /** The stream itself where all it may produce is covered. */
@@ -56,6 +60,9 @@ class ExtendedStream implements Source, Sink {
   #askAt: number;
   #step = 1;
   #asking = false;
+  /** The limits that are reserved aside, once a soft one has no more. */
+  #apart: readonly BoundLimit[] | null = null;
+  #aside = 0;
   /** No more is asked for: the rest is debt, or the end. */
   #settled = false;
   #sink: Sink | null = null;
@@ -70,7 +77,7 @@ class ExtendedStream implements Source, Sink {
     this.#limits = limits;
     this.#covered = coverage.coveredTokens;
     this.#askAt = soonBefore(this.#covered);
-    this.#hard = coverage.states.some(({ bound }) => bound.limit.overrun === 'hard');
+    this.#hard = coverage.states.some(({ bound }) => endsOutput(bound.limit));
   }
 
   get reading(): StreamReading | null {
@@ -143,7 +150,7 @@ class ExtendedStream implements Source, Sink {
     const cost = prices === null ? 0 : worstCost(0, tokens, prices);
     const more: Amounts = { requests: 0, inputTokens: 0, outputTokens: tokens, cost, parts: null };
     this.#asking = true;
-    const answer = this.#limits.extend(this.#coverage.id, this.#step, more);
+    const answer = this.#apart === null ? this.#extend(more) : this.#reserveAside(this.#apart, more);
     if (answer instanceof Promise) {
       // A store that does not answer now settles later: what it did not extend becomes debt.
       answer.then(
@@ -151,6 +158,18 @@ class ExtendedStream implements Source, Sink {
         () => this.#answered(null, more, isRest),
       );
     } else this.#answered(answer, more, isRest);
+  }
+
+  #extend(more: Amounts): Answer<Decision | null> {
+    return this.#limits.extend(this.#coverage.id, this.#step, more);
+  }
+
+  #reserveAside(apart: readonly BoundLimit[], more: Amounts): Answer<Decision> {
+    const { id, held } = this.#coverage;
+    const name = `${id}+${++this.#aside}`;
+    // Noted before it is there, so that it is given back also when the stream ends first.
+    held.push(name);
+    return this.#limits.reserve(name, apart, exactly(more));
   }
 
   #answered(decision: Decision | null, more: Amounts, isRest: boolean): void {
@@ -168,12 +187,11 @@ class ExtendedStream implements Source, Sink {
   }
 
   #refused(refusal: Refusal, more: Amounts, isRest: boolean): void {
-    const hard = refusal.states.find(
-      ({ bound: { limit }, retryAfterMs }) =>
-        retryAfterMs > 0 && limit.onExceed !== 'report' && limit.overrun === 'hard',
-    );
+    const hard = refusal.states.find(({ bound, retryAfterMs }) => retryAfterMs > 0 && endsOutput(bound.limit));
     if (hard === undefined) {
-      this.#settled = true;
+      this.#apart = this.#apart === null ? hardOnes(this.#coverage.states, more) : [];
+      if (this.#apart.length > 0) this.#askFor(more.outputTokens, false);
+      else this.#settled = true;
       return;
     }
     const rest = isRest ? 0 : roomFor(more, refusal.states);
@@ -184,6 +202,11 @@ class ExtendedStream implements Source, Sink {
     this.#settled = true;
     this.#source.interrupt(new Refused('output_limit_reached', { binding: hard, states: refusal.states }));
   }
+}
+
+/** The hard limits of which `more` takes something. */
+function hardOnes(states: readonly LimitState[], more: Amounts): readonly BoundLimit[] {
+  return states.map(({ bound }) => bound).filter(({ limit }) => endsOutput(limit) && amountOf(limit, more) > 0);
 }
 
 /** Early enough for the answer to be there before all that is covered has been delivered. */

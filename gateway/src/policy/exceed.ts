@@ -11,19 +11,36 @@ export type Consequence = 'reject' | 'queue' | 'degrade';
 
 /**
  * One limit that refuses outright refuses; otherwise one that sends the call elsewhere decides; only where all that are over let
- * it wait, and each for long enough, does it wait. When a place in a concurrency limit comes free nobody knows, so that is
- * always waited for.
+ * it wait, and each for long enough, does it wait. What is larger than a limit may be served elsewhere, but never waits for it.
+ * When a place in a concurrency limit comes free nobody knows, so that is always waited for.
  */
 export function consequenceOf(states: readonly Held[]): Consequence {
   let consequence: Consequence = 'queue';
   for (const { bound, retryAfterMs } of states) {
     const { onExceed, maxWaitMs, algorithm } = bound.limit;
     if (retryAfterMs === 0 || onExceed === 'report') continue;
-    if (onExceed === 'reject' || retryAfterMs === Number.POSITIVE_INFINITY) return 'reject';
     if (onExceed === 'degrade') consequence = 'degrade';
+    else if (onExceed === 'reject' || retryAfterMs === Number.POSITIVE_INFINITY) return 'reject';
     else if (retryAfterMs > maxWaitMs && algorithm.kind !== 'concurrency') return 'reject';
   }
   return consequence;
+}
+
+/**
+ * The index of the limit that a refusal names, given the one that holds up longest: the longest of those that refuse, since one
+ * that would send the call elsewhere keeps nobody waiting.
+ */
+export function refusingOf(states: readonly Held[], binding: number): number {
+  let refusing = binding;
+  let longest = 0;
+  for (let index = 0; index < states.length; index++) {
+    const { bound, retryAfterMs } = states[index]!;
+    const { onExceed } = bound.limit;
+    if (onExceed === 'report' || onExceed === 'degrade' || retryAfterMs <= longest) continue;
+    refusing = index;
+    longest = retryAfterMs;
+  }
+  return refusing;
 }
 
 /** The longest that the limits which are over let a request wait, all in all: the shortest of theirs. In milliseconds. */

@@ -126,6 +126,9 @@ export interface Amounts {
   readonly parts: TokenParts | null;
 }
 
+/** What a call takes that was never made. */
+export const NOTHING: Amounts = { requests: 0, inputTokens: 0, outputTokens: 0, cost: 0, parts: null };
+
 /** How many of the input and output tokens are of a kind that may weigh differently. */
 export interface TokenParts {
   readonly cacheRead: number;
@@ -152,6 +155,18 @@ export function amountOf({ dimension, weights }: Limit, amounts: Amounts): numbe
     case 'cost':
       return amounts.cost;
   }
+}
+
+/** Whether output counts against the limit, and may be stopped by it. */
+export function bindsOutput({ onExceed, dimension }: Limit): boolean {
+  return (
+    onExceed !== 'report' && dimension !== 'requests' && dimension !== 'concurrency' && dimension !== 'inputTokens'
+  );
+}
+
+/** Whether no output goes beyond the limit. */
+export function endsOutput(limit: Limit): boolean {
+  return limit.overrun === 'hard' && bindsOutput(limit);
 }
 
 /** The largest amount that `limit` can ever admit at once. */

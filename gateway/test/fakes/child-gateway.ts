@@ -17,6 +17,8 @@ export interface ChildGateway {
   readonly exited: Promise<number | null>;
   /** The configuration file's text for everything but `listen` and `stores`. */
   text(yaml: string): string;
+  /** The lines it has logged so far, each a JSON object. */
+  readonly log: readonly string[];
   signal(name: NodeJS.Signals): void;
   /** Its resident memory, in bytes. */
   rss(): number;
@@ -25,10 +27,19 @@ export interface ChildGateway {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Its ledger is `<directory>/ledger.db`, as that of a test gateway there is. `yaml`: everything but `listen` and `stores`. */
-export async function startChildGateway(directory: string, yaml: string, listen = ''): Promise<ChildGateway> {
+/**
+ * Its ledger is `<directory>/ledger.db`, as that of a test gateway there is. `yaml`: everything but `listen` and `stores`;
+ * `listen` and `stores`: more members of those, as YAML flow text.
+ */
+export async function startChildGateway(
+  directory: string,
+  yaml: string,
+  listen = '',
+  stores = '',
+): Promise<ChildGateway> {
   const configFile = join(directory, 'child.yaml');
-  const head = `listen: { data: "127.0.0.1:0", admin: "127.0.0.1:0"${listen === '' ? '' : `, ${listen}`} }\nstores: { ledger: "sqlite:${directory}/ledger.db" }\n`;
+  const more = (members: string) => (members === '' ? '' : `, ${members}`);
+  const head = `listen: { data: "127.0.0.1:0", admin: "127.0.0.1:0"${more(listen)} }\nstores: { ledger: "sqlite:${directory}/ledger.db"${more(stores)} }\n`;
   const text = (more: string) => head + more;
   writeFileSync(configFile, text(yaml));
   const child = spawn(process.execPath, [CLI, 'serve', '-c', configFile, '--no-log-requests'], {
@@ -37,10 +48,12 @@ export async function startChildGateway(directory: string, yaml: string, listen 
   const gone = once(child, 'close') as Promise<[number | null]>;
   let dataUrl = '';
   let adminUrl = '';
+  const log: string[] = [];
   // Read to its end: a full pipe would block the child.
   const lines = createInterface({ input: child.stdout });
   const serving = new Promise<void>((resolve, reject) => {
     lines.on('line', (line) => {
+      log.push(line);
       const { data, admin } = JSON.parse(line) as { data?: string; admin?: string };
       if (data === undefined || admin === undefined) return;
       dataUrl = data;
@@ -61,6 +74,7 @@ export async function startChildGateway(directory: string, yaml: string, listen 
     pid: child.pid!,
     exited: gone.then(([code]) => code),
     text,
+    log,
     signal: (name) => void child.kill(name),
     rss: () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(child.pid)], { encoding: 'utf8' })) * 1024,
     kill,

@@ -13,6 +13,8 @@ export interface TestGatewayOptions {
   readonly yaml: string;
   /** More members of `listen`, as YAML flow text: `drain: 1s, ping: 15s`. */
   readonly listen?: string;
+  /** Where limits are kept, as YAML flow text: `{ url: memory, lease: 2s }`. In memory unless given. */
+  readonly limitStore?: string;
   readonly clock?: Clock;
   readonly env?: Environment;
   readonly watch?: boolean;
@@ -36,7 +38,7 @@ export async function startTestGateway(options: TestGatewayOptions): Promise<Tes
   const configFile = join(directory, 'headgate.yaml');
   const logFile = join(directory, 'log');
   const more = options.listen === undefined ? '' : `, ${options.listen}`;
-  const head = `listen: { data: "127.0.0.1:0", admin: "127.0.0.1:0"${more} }\nstores: { ledger: "sqlite:${directory}/ledger.db" }\n`;
+  const head = `listen: { data: "127.0.0.1:0", admin: "127.0.0.1:0"${more} }\nstores: { limits: ${options.limitStore ?? 'memory'}, ledger: "sqlite:${directory}/ledger.db" }\n`;
   const write = (yaml: string) => writeFileSync(configFile, head + yaml);
   write(options.yaml);
   const clock = options.clock ?? systemClock;

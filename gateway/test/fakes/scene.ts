@@ -26,12 +26,16 @@ export interface SceneOptions extends Omit<PlainConfig, 'providers'> {
   readonly targets?: readonly (Behaviour | string)[];
   /** More members of `listen`, as YAML flow text. */
   readonly listen?: string;
+  /** Where limits are kept, as YAML flow text; in memory unless given. */
+  readonly limitStore?: string;
   /** Of the providers, when it is to be another than the gateway's. */
   readonly providerClock?: Clock;
 }
 
 export interface CallOptions extends Pick<SendOptions, 'abort' | 'readNothing'> {
   readonly stream?: boolean;
+  /** Of the chat endpoint unless given. */
+  readonly path?: string;
   /** More members of the request body. */
   readonly body?: object;
   readonly headers?: Readonly<Record<string, string>>;
@@ -59,7 +63,7 @@ export interface Scene {
 }
 
 export async function setScene(options: SceneOptions = {}): Promise<Scene> {
-  const { targets = [{}], listen, providerClock, ...plain } = options;
+  const { targets = [{}], listen, limitStore, providerClock, ...plain } = options;
   const clock = new VirtualClock();
   const providers: SimulatedProvider[] = [];
   const urls: string[] = [];
@@ -72,7 +76,12 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     }
   }
   const yaml = plainConfig({ limits: LIMITS, ...plain, providers: urls });
-  const gateway = await startTestGateway({ yaml, clock, ...(listen !== undefined && { listen }) });
+  const gateway = await startTestGateway({
+    yaml,
+    clock,
+    ...(listen !== undefined && { listen }),
+    ...(limitStore !== undefined && { limitStore }),
+  });
   const exchanges: Exchange[] = [];
   const caller = gateway.config.current.callersByHash.get(hashOf(TEST_KEY).slice('sha256:'.length))!;
 
@@ -87,10 +96,10 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     gateway,
     providers,
     caller,
-    call({ stream = true, body, headers, ...rest } = {}) {
+    call({ stream = true, path = '/v1/chat/completions', body, headers, ...rest } = {}) {
       const sent = exchange({
         url: gateway.dataUrl,
-        path: '/v1/chat/completions',
+        path,
         headers: { authorization: `Bearer ${TEST_KEY}`, ...headers },
         body: { model: 'm', messages: [{ role: 'user', content: 'Say something, please.' }], stream, ...body },
         ...rest,

@@ -10,7 +10,7 @@ import { VirtualClock } from '../fakes/virtual-clock.ts';
 /** The state of every limit of the one key, asked of the store itself. */
 async function truth(stand: Stand): Promise<readonly LimitState[]> {
   const [caller] = [...stand.gateway.config.current.callersByHash.values()];
-  return stand.gateway.limits.read(caller!.limits);
+  return stand.gateway.limits.read(caller!.limits.every());
 }
 
 const remainingIn = ({ headers }: Received, unit: string) => Number(headers[`x-ratelimit-remaining-${unit}`]);

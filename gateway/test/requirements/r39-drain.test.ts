@@ -23,6 +23,8 @@ interface Draining extends AsyncDisposable {
   readonly provider: SimulatedProvider;
   /** Time passes at the provider: it sends on. */
   advance(ms: number): void;
+  /** Waits until the streams flow, in the time of their first tokens: they have far to go. */
+  flowing(streams: readonly Exchange[]): Promise<void>;
   call(stream: boolean): Exchange;
   /** SIGTERM; resolves when the gateway drains, or is already gone: with a short drain time a busy machine may not see it drain. */
   terminate(): Promise<void>;
@@ -39,6 +41,10 @@ async function startDraining(drain: string): Promise<Draining> {
     child,
     provider,
     advance: (ms) => paced.advance(ms),
+    async flowing(streams) {
+      paced.advance(PACE_MS);
+      await until('the streams flow', () => streams.every(({ bytesReceived }) => bytesReceived > 0));
+    },
     call: (stream) =>
       exchange({
         url: child.dataUrl,
@@ -86,10 +92,7 @@ test('R39: what runs finishes, readiness fails at once, no connection is taken, 
   const streams = Array.from({ length: 20 }, () => scene.call(true));
   const whole = scene.call(false);
   await until('all are at the provider', () => provider.book.totals.requests === 21);
-  await until('the streams flow', () => {
-    scene.advance(1);
-    return streams.every(({ bytesReceived }) => bytesReceived > 0);
-  });
+  await scene.flowing(streams);
 
   await scene.terminate();
   assert.equal(
@@ -119,10 +122,7 @@ test('R39: what has not finished in the drain time is told so, in the stream or 
   const stream = scene.call(true);
   const whole = scene.call(false);
   await until('both are at the provider', () => provider.book.totals.requests === 2);
-  await until('the stream flows', () => {
-    scene.advance(1);
-    return stream.bytesReceived > 0;
-  });
+  await scene.flowing([stream]);
   await scene.terminate();
 
   const cut = await stream.done;

@@ -58,7 +58,7 @@ const EXHAUSTED = [
   { what: 'requests a minute', limits: '[ { requests: 3/minute } ]', code: 'rate_limit_exceeded' },
   { what: 'tokens a minute', limits: '[ { tokens: 60/minute } ]', code: 'rate_limit_exceeded' },
   { what: 'a quota of tokens', limits: '[ { tokens: 60/month } ]', code: 'quota_exceeded' },
-  { what: 'a quota of cost', limits: '[ { cost: 0.06 USD/month } ]', code: 'quota_exceeded' },
+  { what: 'a quota of cost', limits: '[ { cost: 0.06 USD/month } ]', code: 'budget_exceeded' },
   { what: 'a quota of requests', limits: '[ { requests: 3/day } ]', code: 'quota_exceeded' },
 ];
 

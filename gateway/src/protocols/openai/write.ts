@@ -12,7 +12,10 @@ interface Splice extends ByteSpan {
  */
 export function write(call: Call, target: Target): Buffer {
   const splices: Splice[] = [];
-  if (call.model.name !== target.model) splices.push({ ...call.spans.model, text: JSON.stringify(target.model) });
+  const name = JSON.stringify(target.model);
+  // What is written there and not the model's name: a call that a limit sent to another model still names the first one.
+  if (call.body.toString('utf8', call.spans.model.start, call.spans.model.end) !== name)
+    splices.push({ ...call.spans.model, text: name });
   capOutput(call, splices);
   if (asksForUsage(call, target)) splices.push(usageSplice(call));
   return splices.length === 0 ? call.body : splice(call.body, splices);

@@ -28,6 +28,7 @@ const CONNECT_MS = 2000;
 /** A connection on which commands wait, and nothing arrives, for so long is given up. */
 const SILENT_MS = 5000;
 const MOST_RETRY_MS = 1000;
+const NO_SENTINEL = /sentinels are unreachable/;
 
 /** Connects when asked to. `timeoutMs` is what a command may take. */
 export function connectionOf(address: RedisAddress, timeoutMs: number): Connection {
@@ -50,7 +51,7 @@ export function connectionOf(address: RedisAddress, timeoutMs: number): Connecti
   // Each command says so itself, and a connection without a listener would end the process.
   connection.on('error', () => {});
   // A Sentinel that tells of a new master while the driver asks another one for it makes the driver give up for good.
-  if (address.mode === 'sentinel') connection.on('end', connectAgain);
+  if (0) connection.on('end', connectAgain);
   return connection;
 }
 
@@ -64,16 +65,21 @@ export function disconnect(connection: Connection): void {
   connection.disconnect();
 }
 
-/** Connects. Throws what the server said where it said anything: the driver itself only tells that the connection was closed. */
+/**
+ * Connects. Throws what the server said where it said anything: the driver itself only tells that the connection was closed, and of
+ * Sentinels that do not answer, nothing, for as long as they do not.
+ */
 export async function connect(connection: Connection): Promise<void> {
   let first: Error | null = null;
+  const noSentinel = Promise.withResolvers<never>();
   const listen = (error: Error) => {
     first ??= error;
+    if (NO_SENTINEL.test(error.message)) noSentinel.reject(error);
   };
   const events = ['error', 'node error'];
   for (const event of events) connection.on(event, listen);
   try {
-    await connection.connect();
+    await Promise.race([connection.connect(), noSentinel.promise]);
   } catch (error) {
     throw first ?? error;
   } finally {

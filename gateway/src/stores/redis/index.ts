@@ -16,7 +16,7 @@ import { type Amounts, amountOf, type BoundLimit } from '../../policy/limit.ts';
 import { type Decision, LEASE_MS, type LimitState, type LockingStore, type Orphans } from '../limit-store.ts';
 import { Over } from '../memory/over.ts';
 import { StoreUnavailable } from '../store-unavailable.ts';
-import { type Connection, connect, connectionOf, type RedisAddress, unavailable } from './connection.ts';
+import { type Connection, connect, connectionOf, disconnect, type RedisAddress, unavailable } from './connection.ts';
 import { counterOf, definitionOf, encode } from './definition.ts';
 import {
   clockOf,
