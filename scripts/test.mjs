@@ -7,7 +7,12 @@ import { delimiter, join } from 'node:path';
 import { node, root } from './setup.mjs';
 
 /** Debian packages by the program that shows they are there. */
-const PACKAGES = { promtool: 'prometheus', python3: 'python3-venv', 'redis-server': 'redis-server', openssl: 'openssl' };
+const PACKAGES = {
+  promtool: 'prometheus',
+  python3: 'python3-venv',
+  'redis-server': 'redis-server',
+  openssl: 'openssl',
+};
 
 function onPath(program) {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {

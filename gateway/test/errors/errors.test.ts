@@ -36,7 +36,7 @@ for (const code of CODES) {
 }
 
 test('every code is seen by a test of the whole gateway', () => {
-  const texts = ['requirements', 'endpoints', 'protocols', 'simulation', 'admit'].flatMap((folder) =>
+  const texts = ['requirements', 'endpoints', 'protocols', 'simulation', 'outage', 'admit'].flatMap((folder) =>
     readdirSync(join(TESTS, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts'))
       .map((name) => readFileSync(join(TESTS, folder, name), 'utf8')),

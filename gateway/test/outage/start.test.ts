@@ -68,7 +68,11 @@ async function serveUntilItEnds(url: string, more = ''): Promise<Ended> {
     const stores = `{ limits: { url: "${url}"${more} }, ledger: "sqlite:${directory}/ledger.db" }`;
     const listen = 'listen: { data: "127.0.0.1:0", admin: "127.0.0.1:0" }';
     writeFileSync(config, `${listen}\nstores: ${stores}\n${plainConfig({ providers: ['http://127.0.0.1:1'] })}`);
-    const child = spawn(process.execPath, [CLI, 'serve', '-c', config], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [CLI, 'serve', '-c', config], {
+      // What the tests are told by the environment is not the gateway's.
+      env: {},
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
     for (const output of [child.stdout, child.stderr]) {
       output.setEncoding('utf8').on('data', (text: string) => {
