@@ -51,7 +51,7 @@ export function connectionOf(address: RedisAddress, timeoutMs: number): Connecti
   // Each command says so itself, and a connection without a listener would end the process.
   connection.on('error', () => {});
   // A Sentinel that tells of a new master while the driver asks another one for it makes the driver give up for good.
-  if (0) connection.on('end', connectAgain);
+  if (address.mode === 'sentinel') connection.on('end', connectAgain);
   return connection;
 }
 

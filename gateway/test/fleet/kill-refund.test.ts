@@ -1,0 +1,3 @@
+import { countersSurviveKills } from './kill-points.ts';
+
+countersSurviveKills('refund');
