@@ -28,7 +28,12 @@ export function refusalFor({ call, demand, admitting, setting }: Asking, refusal
   const { states, binding } = refusal;
   const state = states[binding]!;
   if (refusal.unavailable === true)
-    return new Refused('limits_unavailable', { retryAfterMs: state.retryAfterMs, states });
+    // What this process counts meanwhile is not how the limits stand.
+    return new Refused('limits_unavailable', {
+      retryAfterMs: state.retryAfterMs,
+      limit: state.bound.limit.id,
+      queueMs,
+    });
   const { bound } = state;
   const requested = neededOf(bound.limit, demand);
   const code = codeFor(state);

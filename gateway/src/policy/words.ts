@@ -71,7 +71,7 @@ export function algorithmInWords(limit: Limit): string {
     case 'tokenBucket':
       return `refilled continuously, at most ${amountInWords(limit.dimension, algorithm.burst)} at once (token bucket)`;
     case 'leakyBucket':
-      return `started at this pace, at most ${amountInWords(limit.dimension, algorithm.burst)} waiting (leaky bucket)`;
+      return `started at this pace, at most ${amountInWords(limit.dimension, algorithm.burst)} in it (leaky bucket)`;
     case 'calendar':
       return `starts anew with each ${algorithm.period} in ${algorithm.timeZone}${startInWords(algorithm)} (calendar)`;
     case 'concurrency':

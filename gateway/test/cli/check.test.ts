@@ -79,7 +79,7 @@ organizations: { acme: { tier: pro, teams: { search: {} }, keys: { web: { hash: 
     '  acme.web: pro, 2 models, 5 limits',
     'limits:',
     '  target:local/a.tokens-per-minute: 1,000,000 tokens per minute for each target: never more in any minute (sliding window)',
-    '  pro.requests-per-second: 10 requests per second for each end user: started at this pace, at most 20 waiting (leaky bucket)',
+    '  pro.requests-per-second: 10 requests per second for each end user: started at this pace, at most 20 in it (leaky bucket)',
     "  pro.weighted-tokens-per-week: 1,000,000 weighted tokens per week for each key: starts anew with each week in UTC on Sundays (calendar); sent to the model's degradeTo, not refused; only calls to ch*",
     '  pro.tokens-per-week: 1,000,000 tokens per week for each organization: starts anew with each week in UTC (calendar)',
     '  pro.cost-per-month: 5 USD per month for each team: starts anew with each month in UTC on day 31 (calendar); waits up to 2 s before it is refused',

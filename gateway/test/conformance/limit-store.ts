@@ -309,6 +309,16 @@ function parts(check: Check): void {
     assert.deepEqual([full.admitted, full.states[0]?.retryAfterMs], [false, 1000]);
   });
 
+  check('a leaky bucket that only reports holds nobody back', async ({ store }) => {
+    const shaped = bind(
+      limitOf(60, { kind: 'leakyBucket', windowMs: MINUTE, burst: 3 }, { dimension: 'requests', onExceed: 'report' }),
+    );
+    for (const id of ['r1', 'r2', 'r3', 'r4']) {
+      const decision = await store.reserve(id, [shaped], demand(1, 'requests'));
+      assert.equal(decision.admitted && decision.delayMs, 0);
+    }
+  });
+
   check('R2: a charge counts once, whether it passes or not', async ({ store }) => {
     assert.equal(await store.charge('c1', [perMinute(10), parallel(1)], amounts(14)), true);
     assert.equal(await store.charge('c1', [perMinute(10), parallel(1)], amounts(14)), false);

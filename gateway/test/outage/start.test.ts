@@ -96,6 +96,17 @@ test('R41: a Redis that forbids scripts ends the start, and the way out is said'
   assert.equal(said.trim().split('\n').length, 1, said);
 });
 
+test(
+  'R41: a database that the server does not have ends the start: another one may be somebody else’s',
+  needsRedis,
+  async () => {
+    await using redis = await startRedis();
+    const { code, said } = await serveUntilItEnds(`redis://127.0.0.1:${redis.port}/99`);
+    assert.equal(code, 1, said);
+    assert.match(said, /could not start.*no database 99/s);
+  },
+);
+
 for (const [what, url, more] of [
   ['a wrong password', (port: number) => `redis://:wrong-secret@127.0.0.1:${port}`, ''],
   ['a wrong password of its own', (port: number) => `redis://127.0.0.1:${port}`, ', password: wrong-secret'],

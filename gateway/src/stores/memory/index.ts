@@ -69,7 +69,7 @@ export class MemoryLimitStore implements LockingStore {
       const { remaining } = this.#counters[index]!;
       this.#taken[index] = takenOf(limits[index]!.limit, demand, this.#needed[index]!, remaining);
     }
-    const delayMs = this.#delay(limits.length, now);
+    const delayMs = this.#delay(limits, now);
     const holds = new Array<Hold>(limits.length);
     for (let index = 0; index < limits.length; index++) {
       holds[index] = this.#counters[index]!.take(this.#taken[index]!);
@@ -203,9 +203,13 @@ export class MemoryLimitStore implements LockingStore {
     return { admitted: false, binding, states: this.#states(limits) };
   }
 
-  #delay(count: number, now: number): number {
+  /** A limit that only reports holds nobody back. */
+  #delay(limits: readonly BoundLimit[], now: number): number {
     let startsAt = now;
-    for (let index = 0; index < count; index++) startsAt = Math.max(startsAt, this.#counters[index]!.startsAt);
+    for (let index = 0; index < limits.length; index++) {
+      const { limit } = limits[index]!;
+      if (limit.onExceed !== 'report') startsAt = Math.max(startsAt, this.#counters[index]!.startsAt);
+    }
     return this.#waitUntil(startsAt);
   }
 

@@ -91,6 +91,7 @@ export class RedisLimitStore implements LockingStore {
   readonly #options: RedisOptions;
   readonly #clock: Clock;
   readonly #inCluster: boolean;
+  readonly #db: number;
   readonly #connection: Connection;
   readonly #scripts: Scripts;
   readonly #sweeper: Sweeper;
@@ -109,6 +110,7 @@ export class RedisLimitStore implements LockingStore {
     const sweepMs = Math.ceil(leaseMs / SWEEP_SHARE);
     this.holdMs = leaseMs - sweepMs;
     this.#inCluster = address.mode === 'cluster';
+    this.#db = address.db;
     this.#over = new Over(this.holdMs);
     this.#connection = connectionOf(address, options.timeoutMs ?? TIMEOUT_MS);
     this.#scripts = new Scripts(this.#connection);
@@ -135,7 +137,7 @@ export class RedisLimitStore implements LockingStore {
     } catch (error) {
       throw turnedAway(error) ?? unavailable(error);
     }
-    await assertSuitable(this.#connection, this.#sweeper);
+    await assertSuitable(this.#connection, this.#sweeper, this.#db);
   }
 
   async reserve(id: string, limits: readonly BoundLimit[], demand: Demand): Promise<Decision> {

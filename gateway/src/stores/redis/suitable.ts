@@ -23,7 +23,8 @@ export function turnedAway(error: unknown): RedisUnsuitable | null {
 }
 
 /** Throws RedisUnsuitable, or StoreUnavailable when there is no answer. */
-export async function assertSuitable(connection: Connection, sweeper: Sweeper): Promise<void> {
+export async function assertSuitable(connection: Connection, sweeper: Sweeper, db: number): Promise<void> {
+  await assertDatabase(connection, db);
   const version = await versionOf(connection);
   const [major = 0, minor = 0] = version?.split('.').map(Number) ?? OLDEST;
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
@@ -37,6 +38,17 @@ export async function assertSuitable(connection: Connection, sweeper: Sweeper): 
       'the server forbids EVAL and EVALSHA, and the limits need one of them to be exact: allow it for this user ' +
         '(ACL SETUSER <user> +eval +evalsha), take another server, or count in memory (stores: { limits: memory })',
     );
+  }
+}
+
+/** The driver goes on with database 0 where another does not exist, which may be somebody else's. */
+async function assertDatabase(connection: Connection, db: number): Promise<void> {
+  if (db === 0) return;
+  try {
+    await connection.call('select', [String(db)]);
+  } catch (error) {
+    if (!(error instanceof Error) || !/out of range|not allowed/i.test(error.message)) throw unavailable(error);
+    throw new RedisUnsuitable(`the server has no database ${db}: use one that it has, or raise its 'databases'`);
   }
 }
 

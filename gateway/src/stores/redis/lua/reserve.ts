@@ -60,7 +60,8 @@ local parts, startsAt, at = {}, now, LIMITS
 for index, c in ipairs(counters) do
   local a = c.algorithm
   local amount = max(ask[at + 1], min(ask[at + 2], a.remaining(c)))
-  if c.kind == 'l' and mode == 'reserve' then startsAt = max(startsAt, a.startsAt(c)) end
+  -- A limit that only reports holds nobody back.
+  if c.kind == 'l' and mode == 'reserve' and ask[at] == 0 then startsAt = max(startsAt, a.startsAt(c)) end
   local number = (mode == 'lock' and a.lock or a.take)(c, amount)
   parts[index] = cpack('<ddddd', index, index, number, amount, 0)
   a.save(c)
